@@ -1,0 +1,76 @@
+"""The base of every response and event model: unknown fields are kept, never refused."""
+
+from typing import Any, ClassVar, Literal
+
+import pydantic
+
+
+class BaseModel(pydantic.BaseModel):
+    """A pydantic model that keeps the fields it does not know.
+
+    They are attributes like the others, are found in `model_extra`, and come back from
+    `to_dict` and `to_json`. `model_fields_set` names the fields that the server sent.
+    """
+
+    # The validators are built on first use: a program pays only for the types that it meets.
+    model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(
+        extra="allow", defer_build=True
+    )
+
+    def to_dict(
+        self,
+        *,
+        mode: Literal["json", "python"] = "python",
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> dict[str, Any]:
+        """Return the model as a dict, nested models too; as the server sent it by default.
+
+        Args:
+            mode: `json` for values that JSON has, `python` for Python's own.
+            use_api_names: Use the names of the wire where they differ from the attributes'.
+            exclude_unset: Leave out what the server did not send.
+            exclude_defaults: Leave out what equals its default.
+            exclude_none: Leave out what is None.
+            warnings: Warn of values that do not fit their field's type.
+        """
+        return self.model_dump(
+            mode=mode,
+            by_alias=use_api_names,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+            warnings=warnings,
+        )
+
+    def to_json(
+        self,
+        *,
+        indent: int | None = 2,
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> str:
+        """Return the model as JSON text; as the server sent it by default.
+
+        Args:
+            indent: Spaces per level; None for one compact line.
+            use_api_names: Use the names of the wire where they differ from the attributes'.
+            exclude_unset: Leave out what the server did not send.
+            exclude_defaults: Leave out what equals its default.
+            exclude_none: Leave out what is None.
+            warnings: Warn of values that do not fit their field's type.
+        """
+        return self.model_dump_json(
+            indent=indent,
+            by_alias=use_api_names,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+            warnings=warnings,
+        )

@@ -1,0 +1,79 @@
+"""What a newer server may send: a type that this version does not know, with all its data."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
+
+from agentlin_client._models import BaseModel
+
+
+class UnknownObject(BaseModel):
+    """The base: any field that came is an attribute, and in `model_extra`."""
+
+    if TYPE_CHECKING:
+        # So that `if event.type == "task.text.delta": event.delta` type-checks: this class
+        # can't be ruled out by a type that is just some string.
+        def __getattr__(self, name: str) -> Any: ...
+
+
+def unknown_to(*known: str) -> AfterValidator:
+    """Return a validator for the `type` of an unknown model: none of the `known` types.
+
+    Without it, an invalid object of a known type would be taken for an unknown one.
+    """
+    types = frozenset(known)
+
+    def refuse_known(value: str) -> str:
+        if value in types:
+            raise ValueError(f"{value} is a known type, and the object is not valid for it")
+        return value
+
+    return AfterValidator(refuse_known)
+
+
+class UnknownAnnotation(UnknownObject):
+    """An annotation of a type that this version does not know."""
+
+    type: Annotated[
+        str,
+        unknown_to("file_citation", "url_citation", "container_file_citation", "file_path"),
+    ]
+    """The type, as the server names it."""
+
+
+class UnknownContentItem(UnknownObject):
+    """A piece of content of a type that this version does not know."""
+
+    type: Annotated[
+        str,
+        unknown_to(
+            "text",
+            "input_text",
+            "output_text",
+            "reasoning_text",
+            "summary_text",
+            "refusal",
+            "image",
+            "input_image",
+            "output_image",
+            "image_url",
+            "input_audio",
+            "output_audio",
+            "audio",
+            "file",
+        ),
+    ]
+    """The type, as the server names it."""
+
+
+class UnknownItem(UnknownObject):
+    """An output item of a type that this version does not know."""
+
+    type: Annotated[str, unknown_to("reasoning", "message", "tool_call", "tool_result")]
+    """The type, as the server names it."""
+
+    id: str | None = None
+    """The item's id, unique in the task."""
+
+    status: str | None = None
+    """in_progress, completed or incomplete, if the item has a status."""
