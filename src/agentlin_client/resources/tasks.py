@@ -1,0 +1,375 @@
+"""`client.tasks`: the methods of the Tasks API (contract, sections 1 to 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Unpack, overload
+
+from agentlin_client._events import task_events
+from agentlin_client._sentinels import not_given, omit
+from agentlin_client.types import (
+    TaskCancelResponse,
+    TaskCreateResponse,
+    TaskDeleteResponse,
+    TaskRetrieveResponse,
+)
+
+from ._calls import create_call, events_call, list_call, task_call
+from .task_list_response import TaskListResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
+    from typing import Any
+
+    from agentlin_client._config import HeaderValues, TimeoutTypes
+    from agentlin_client._sentinels import NotGiven, Omit
+    from agentlin_client._stream import AsyncStream, Stream
+    from agentlin_client._transport import AsyncTransport, SyncTransport
+    from agentlin_client.types import AgentConfig, AgentTaskEvent, TaskCreateTool
+    from agentlin_client.types.status import TaskStatus
+
+    from ._calls import CallOptions, CreateOptions, Message, OnBusy, Turn
+
+
+class Tasks:
+    """The tasks of a server, as `client.tasks.<method>(...)`.
+
+    Besides its own parameters every method takes `extra_headers`, `extra_query`, `extra_body` and
+    `timeout` (seconds, or an `httpx.Timeout`), for this call only.
+
+    Every method raises APIConnectionError (APITimeoutError) if the server can't be reached, an
+    APIStatusError by the answer's status, and APIResponseValidationError if the answer is not of
+    the protocol; see `agentlin_client` for the classes. Failures worth it are retried first.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    @overload
+    def create(
+        self,
+        *,
+        stream: Literal[False],
+        user_message_content: Message,
+        **params: Unpack[CreateOptions],
+    ) -> TaskCreateResponse: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        stream: Literal[True],
+        user_message_content: Message,
+        **params: Unpack[CreateOptions],
+    ) -> Stream[AgentTaskEvent]: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        stream: bool,
+        user_message_content: Message,
+        **params: Unpack[CreateOptions],
+    ) -> TaskCreateResponse | Stream[AgentTaskEvent]: ...
+
+    def create(
+        self,
+        *,
+        stream: bool,
+        user_message_content: Message,
+        agent_config: AgentConfig | Omit | None = omit,
+        allowed_subagents: Sequence[str] | Omit | None = omit,
+        allowed_tools: Sequence[str] | Omit | None = omit,
+        background: bool | Omit | None = omit,
+        client_id: str | Omit | None = omit,
+        client_tools: Iterable[TaskCreateTool] | Omit | None = omit,
+        disallowed_tools: Sequence[str] | Omit | None = omit,
+        env: Mapping[str, str] | Omit | None = omit,
+        history_messages: Iterable[Turn] | Omit | None = omit,
+        include_compress_model_rollout: bool | Omit | None = omit,
+        include_subagent_rollout: bool | Omit | None = omit,
+        inference_args: Mapping[str, Any] | Omit | None = omit,
+        log_dir: str | PathLike[str] | Omit | None = omit,
+        metadata: Mapping[str, Any] | Omit | None = omit,
+        on_busy: OnBusy | Omit | None = omit,
+        request_id: str | Omit | None = omit,
+        require_approval: object = omit,
+        return_rollout: bool | Omit | None = omit,
+        rollout_save_dir: str | PathLike[str] | Omit | None = omit,
+        session_id: str | Omit | None = omit,
+        stop_tools: Sequence[str] | Omit | None = omit,
+        structured_output: Mapping[str, Any] | Omit | None = omit,
+        task_id: str | Omit | None = omit,
+        thought_messages: Iterable[Turn] | Omit | None = omit,
+        timeout_s: float | Omit | None = omit,
+        user_id: str | Omit | None = omit,
+        webhook_url: str | Omit | None = omit,
+        workspace_dir: str | PathLike[str] | Omit | None = omit,
+        extra_headers: HeaderValues | None = None,
+        extra_query: Mapping[str, object] | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given,
+    ) -> TaskCreateResponse | Stream[AgentTaskEvent]:
+        """Create a task and follow it, or wait for it.
+
+        `types.TaskCreateParams` says what each parameter means. The call carries an idempotency
+        key: however often it has to be sent, there is one task.
+
+        Returns:
+            With `stream=True` the events as they come, from the first on. With `stream=False`
+            the task, once it has ended or rests (or, with `background`, at once), in its
+            envelope: see its `unwrap()`. If the server answers in the other form, you get that.
+
+        Raises:
+            UnprocessableEntityError: A parameter is invalid; `.data` says which and why.
+            BadRequestError: A parameter's feature is not available on this server.
+            ConflictError: The task's id, or the session, is taken.
+            RateLimitError: The server's queue is full.
+        """
+        params = {name: value for name, value in locals().items() if name != "self"}
+        call = create_call(params)
+        return self._transport.fetch_or_follow(call, TaskCreateResponse, task_events())
+
+    def retrieve(self, task_id: str, **options: Unpack[CallOptions]) -> TaskRetrieveResponse:
+        """Fetch a task: what its events so far add up to, open items included.
+
+        Raises:
+            ValueError: `task_id` is empty.
+            NotFoundError: There is no such task.
+        """
+        return self._transport.fetch(task_call("GET", task_id, **options), TaskRetrieveResponse)
+
+    def delete(self, task_id: str, **options: Unpack[CallOptions]) -> TaskDeleteResponse:
+        """Delete a task with its events and files; it is canceled first if it is going on.
+
+        Returns:
+            The task as it was last.
+
+        Raises:
+            ValueError: `task_id` is empty.
+            NotFoundError: There is no such task.
+        """
+        return self._transport.fetch(task_call("DELETE", task_id, **options), TaskDeleteResponse)
+
+    def cancel(self, task_id: str, **options: Unpack[CallOptions]) -> TaskCancelResponse:
+        """Cancel a task; it stops within a second. To cancel a canceled task again is fine.
+
+        Returns:
+            The canceled task.
+
+        Raises:
+            ValueError: `task_id` is empty.
+            NotFoundError: There is no such task.
+            ConflictError: The task has ended in another way.
+        """
+        return self._transport.fetch(
+            task_call("POST", task_id, "cancel", **options), TaskCancelResponse
+        )
+
+    def list(
+        self,
+        *,
+        session_id: str | Omit = omit,
+        user_id: str | Omit = omit,
+        parent_task_id: str | Omit = omit,
+        status: TaskStatus | Sequence[TaskStatus] | Omit = omit,
+        limit: int | Omit = omit,
+        starting_after: str | Omit = omit,
+        ending_before: str | Omit = omit,
+        **options: Unpack[CallOptions],
+    ) -> TaskListResponse:
+        """Fetch one page of tasks, newest first, without their rollouts.
+
+        Args:
+            session_id: Only tasks of this session.
+            user_id: Only tasks of this user.
+            parent_task_id: Only children of this task.
+            status: Only tasks with this status, or one of these.
+            limit: Size of the page, 1 to 100; 10 by default.
+            starting_after: Id of a task: the page right after it, that is of older tasks.
+            ending_before: Id of a task: the page right before it, that is of newer tasks.
+            options: See the class.
+
+        Raises:
+            UnprocessableEntityError: A cursor is no task's id, or the limit is out of range.
+        """
+        return self._transport.fetch(
+            list_call(
+                {
+                    "session_id": session_id,
+                    "user_id": user_id,
+                    "parent_task_id": parent_task_id,
+                    "status": status,
+                    "limit": limit,
+                    "starting_after": starting_after,
+                    "ending_before": ending_before,
+                },
+                **options,
+            ),
+            TaskListResponse,
+        )
+
+    def events(
+        self,
+        task_id: str,
+        *,
+        starting_after: int | str | Omit = omit,
+        **options: Unpack[CallOptions],
+    ) -> Stream[AgentTaskEvent]:
+        """Follow the events of a task: first those that have been, then live.
+
+        Args:
+            task_id: The task.
+            starting_after: Only events after this one: its sequence number, or the
+                `last_event_id` of the stream that it came from. By default all.
+            options: See the class.
+
+        Returns:
+            The events; none if the task is at rest or at its end and all have been seen.
+
+        Raises:
+            ValueError: `task_id` is empty.
+            NotFoundError: There is no such task.
+        """
+        return self._transport.follow(
+            events_call(task_id, starting_after, **options), task_events()
+        )
+
+
+class AsyncTasks:
+    """The tasks of a server, as `await client.tasks.<method>(...)`; the twin of `Tasks`.
+
+    The methods, their parameters and their errors are those of `Tasks`.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    @overload
+    async def create(
+        self,
+        *,
+        stream: Literal[False],
+        user_message_content: Message,
+        **params: Unpack[CreateOptions],
+    ) -> TaskCreateResponse: ...
+
+    @overload
+    async def create(
+        self,
+        *,
+        stream: Literal[True],
+        user_message_content: Message,
+        **params: Unpack[CreateOptions],
+    ) -> AsyncStream[AgentTaskEvent]: ...
+
+    @overload
+    async def create(
+        self,
+        *,
+        stream: bool,
+        user_message_content: Message,
+        **params: Unpack[CreateOptions],
+    ) -> TaskCreateResponse | AsyncStream[AgentTaskEvent]: ...
+
+    async def create(
+        self,
+        *,
+        stream: bool,
+        user_message_content: Message,
+        agent_config: AgentConfig | Omit | None = omit,
+        allowed_subagents: Sequence[str] | Omit | None = omit,
+        allowed_tools: Sequence[str] | Omit | None = omit,
+        background: bool | Omit | None = omit,
+        client_id: str | Omit | None = omit,
+        client_tools: Iterable[TaskCreateTool] | Omit | None = omit,
+        disallowed_tools: Sequence[str] | Omit | None = omit,
+        env: Mapping[str, str] | Omit | None = omit,
+        history_messages: Iterable[Turn] | Omit | None = omit,
+        include_compress_model_rollout: bool | Omit | None = omit,
+        include_subagent_rollout: bool | Omit | None = omit,
+        inference_args: Mapping[str, Any] | Omit | None = omit,
+        log_dir: str | PathLike[str] | Omit | None = omit,
+        metadata: Mapping[str, Any] | Omit | None = omit,
+        on_busy: OnBusy | Omit | None = omit,
+        request_id: str | Omit | None = omit,
+        require_approval: object = omit,
+        return_rollout: bool | Omit | None = omit,
+        rollout_save_dir: str | PathLike[str] | Omit | None = omit,
+        session_id: str | Omit | None = omit,
+        stop_tools: Sequence[str] | Omit | None = omit,
+        structured_output: Mapping[str, Any] | Omit | None = omit,
+        task_id: str | Omit | None = omit,
+        thought_messages: Iterable[Turn] | Omit | None = omit,
+        timeout_s: float | Omit | None = omit,
+        user_id: str | Omit | None = omit,
+        webhook_url: str | Omit | None = omit,
+        workspace_dir: str | PathLike[str] | Omit | None = omit,
+        extra_headers: HeaderValues | None = None,
+        extra_query: Mapping[str, object] | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given,
+    ) -> TaskCreateResponse | AsyncStream[AgentTaskEvent]:
+        """Create a task and follow it, or wait for it; see `Tasks.create`."""
+        params = {name: value for name, value in locals().items() if name != "self"}
+        call = create_call(params)
+        return await self._transport.fetch_or_follow(call, TaskCreateResponse, task_events())
+
+    async def retrieve(self, task_id: str, **options: Unpack[CallOptions]) -> TaskRetrieveResponse:
+        """Fetch a task; see `Tasks.retrieve`."""
+        return await self._transport.fetch(
+            task_call("GET", task_id, **options), TaskRetrieveResponse
+        )
+
+    async def delete(self, task_id: str, **options: Unpack[CallOptions]) -> TaskDeleteResponse:
+        """Delete a task with its events and files; see `Tasks.delete`."""
+        return await self._transport.fetch(
+            task_call("DELETE", task_id, **options), TaskDeleteResponse
+        )
+
+    async def cancel(self, task_id: str, **options: Unpack[CallOptions]) -> TaskCancelResponse:
+        """Cancel a task; see `Tasks.cancel`."""
+        return await self._transport.fetch(
+            task_call("POST", task_id, "cancel", **options), TaskCancelResponse
+        )
+
+    async def list(
+        self,
+        *,
+        session_id: str | Omit = omit,
+        user_id: str | Omit = omit,
+        parent_task_id: str | Omit = omit,
+        status: TaskStatus | Sequence[TaskStatus] | Omit = omit,
+        limit: int | Omit = omit,
+        starting_after: str | Omit = omit,
+        ending_before: str | Omit = omit,
+        **options: Unpack[CallOptions],
+    ) -> TaskListResponse:
+        """Fetch one page of tasks, newest first, without their rollouts; see `Tasks.list`."""
+        return await self._transport.fetch(
+            list_call(
+                {
+                    "session_id": session_id,
+                    "user_id": user_id,
+                    "parent_task_id": parent_task_id,
+                    "status": status,
+                    "limit": limit,
+                    "starting_after": starting_after,
+                    "ending_before": ending_before,
+                },
+                **options,
+            ),
+            TaskListResponse,
+        )
+
+    async def events(
+        self,
+        task_id: str,
+        *,
+        starting_after: int | str | Omit = omit,
+        **options: Unpack[CallOptions],
+    ) -> AsyncStream[AgentTaskEvent]:
+        """Follow the events of a task; see `Tasks.events`."""
+        return await self._transport.follow(
+            events_call(task_id, starting_after, **options), task_events()
+        )
