@@ -1,0 +1,1 @@
+"""The agentlin service: durable agent tasks behind the Tasks API. See ARCHITECTURE.md."""
