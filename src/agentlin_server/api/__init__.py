@@ -1,0 +1,1 @@
+"""HTTP: routes, envelope, error table, SSE writer. Wire to domain once, and back."""

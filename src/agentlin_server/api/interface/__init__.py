@@ -1,0 +1,1 @@
+"""The parts of the OpenAPI document: schemas, parameters, operations, errors, examples."""

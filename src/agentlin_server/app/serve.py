@@ -1,0 +1,137 @@
+"""A service on a socket: listens, says where, and shuts down gracefully."""
+
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import uvicorn
+
+from agentlin_server.app.service import Service, running
+from agentlin_server.domain.errors import AgentlinError
+from agentlin_server.models.choice import ModelChoice
+from agentlin_server.models.local.weights import Progress
+from agentlin_server.settings import Settings
+
+_BACKLOG: Final = 2048
+_CLOSING_S: Final = 1.0
+"""What connections get beyond the running tasks' own grace to end their streams."""
+
+
+class PortInUseError(AgentlinError):
+    """Something else listens at the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A server that answers: its address, e.g. `http://127.0.0.1:9999`, and its default model."""
+
+    address: str
+    choice: ModelChoice
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which drains the engine while its connections end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, *, takes_signals: bool) -> None:
+        super().__init__(config)
+        self._service = service
+        self._takes_signals = takes_signals
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        if not self._takes_signals:
+            yield
+            return
+        with super().capture_signals():
+            yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._service.engine.drain)
+            await super().shutdown(sockets)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_listening: Callable[[Listening], None],
+    progress: Progress | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; then let what runs go on for a while, and return.
+
+    Raises:
+        PortInUseError: see there; and what `running` raises.
+    """
+    async with _listening(settings, progress, takes_signals=True) as (server, sock, listening):
+        on_listening(listening)
+        await server.serve(sockets=[sock])
+
+
+@asynccontextmanager
+async def embedded(
+    settings: Settings, *, progress: Progress | None = None
+) -> AsyncGenerator[Listening]:
+    """Serve from this process, on its event loop, while in the context; signals are left alone.
+
+    Raises:
+        PortInUseError: see there; and what `running` raises.
+    """
+    async with (
+        _listening(settings, progress, takes_signals=False) as (server, sock, listening),
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(server.serve, [sock])
+        try:
+            yield listening
+        finally:
+            server.should_exit = True
+
+
+@asynccontextmanager
+async def _listening(
+    settings: Settings, progress: Progress | None, *, takes_signals: bool
+) -> AsyncGenerator[tuple[_Server, socket.socket, Listening]]:
+    with _bound(settings) as sock:
+        async with running(settings, progress=progress) as service:
+            server = _Server(_config(settings, service), service, takes_signals=takes_signals)
+            listening = Listening(_address(settings, sock), service.choice)
+            if service.lock is not None:
+                service.lock.publish(listening.address)
+            yield server, sock, listening
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """Listen already, so that a client that knows the address can connect at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+    except OSError as exc:
+        sock.close()
+        raise PortInUseError(
+            f"can't listen on {settings.host}:{settings.port} ({exc.strerror}): "
+            "choose another port with --port"
+        ) from exc
+    sock.listen(_BACKLOG)
+    return sock
+
+
+def _address(settings: Settings, sock: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{sock.getsockname()[1]}"
+
+
+def _config(settings: Settings, service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        service.asgi,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=round(settings.stop_grace_s + _CLOSING_S),
+        backlog=_BACKLOG,
+    )

@@ -1,0 +1,351 @@
+"""What the engine needs of the outside world: the store, a clock. Adapters live further up."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
+from agentlin_server.domain.status import Status
+
+Clock = Callable[[], float]
+"""The wall clock: seconds since the Unix epoch, UTC."""
+
+Redact = Callable[[Any], Any]
+"""Takes secrets out of a JSON value; returns the same object if it holds none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One row of the journal: one commit of one task.
+
+    Attributes:
+        rev: Number of the commit within the task, from 1.
+        generation: Which claim of the task wrote it.
+        first_seq: Sequence number of the first event in it.
+        last_seq: Of the last; `first_seq - 1` if the row holds facts only.
+        lines: The events, each the very JSON that is sent, but without `task` snapshots.
+        facts: Private records that have no public event.
+    """
+
+    rev: int
+    generation: int
+    first_seq: int
+    last_seq: int
+    lines: Sequence[bytes]
+    facts: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """An output item that is done; its body is in the journal row `rev` that ended it."""
+
+    ord: int
+    id: str
+    step: int
+    attempt: int
+    type: str
+    status: str
+    call_id: str | None = None
+    supersedes: str | None = None
+    provider_state: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRow:
+    """One model call. It refers to its messages, so that a long task stores each of them once.
+
+    Attributes:
+        n: Number of the call within the task, from 0.
+        parent_n: The call whose context this one extends, None for a fresh context.
+        appended: References of the messages that came on top of the parent's; what they mean
+            stands in `agent.context`.
+        output: Item ids that the call made.
+        purpose: `answer`, later also `compression`.
+        sampling: JSON of the inference arguments.
+        tools: The tools offered, as JSON; None if there were none.
+        usage: JSON of the call's usage.
+        latency_ms: From sending the request to the end of the answer.
+    """
+
+    n: int
+    parent_n: int | None
+    appended: Sequence[str]
+    output: Sequence[str]
+    purpose: str
+    step: int
+    attempt: int
+    model: str
+    sampling: bytes
+    tools: bytes | None
+    finish_reason: str | None
+    usage: bytes | None
+    latency_ms: int
+    logprobs: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One append to a task's journal, with the row changes that belong to it.
+
+    Attributes:
+        after_rev: The journal's last rev, as the writer knows it.
+        generation: The writer's claim; a later claim fences this one.
+        events: The new events, JSON lines joined by newlines; empty for facts only.
+        is_deltas: True if all events are deltas: a fold may skip the row once dones follow.
+        status: The task's status after it, None if it stays.
+        barrier: Sync to disk before it counts.
+    """
+
+    task_pk: TaskPk
+    after_rev: int
+    generation: int
+    first_seq: int
+    last_seq: int
+    at: float
+    events: bytes
+    facts: bytes = b""
+    is_deltas: bool = False
+    barrier: bool = False
+    status: Status | None = None
+    usage: bytes | None = None
+    error: bytes | None = None
+    items: Sequence[ItemRow] = ()
+    rollout: RolloutRow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """One idempotency record: the same key and body give the same task.
+
+    Attributes:
+        route: Namespace of the key: `create` (Idempotency-Key) or `retry` (counted retry).
+        key: HMAC of the key.
+        expires_at: When it may be forgotten; None while the task is kept.
+    """
+
+    route: str
+    key: str
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task to create, with everything that its first transaction writes.
+
+    Attributes:
+        spec: JSON of the frozen agent, stored once per tenant under `spec_hash`.
+        request: JSON of user message, history and thoughts; the first fact of the journal.
+        body_hmac: Of the canonical request, to tell a repeat from a conflict.
+        idempotency: Where the create is remembered, so that a repeat finds its task.
+        is_repeat: True to look there first; False to make a new task in any case.
+        may_start: True if a worker is free: the task is claimed in the same transaction,
+            unless its session is busy.
+        events_if_started: The first events if it is claimed at once.
+        events_if_queued: The first events if it has to wait.
+    """
+
+    tenant: Tenant
+    id: TaskId
+    user_id: UserId | None
+    fallback_user_id: UserId
+    client_id: str | None
+    session_id: SessionId
+    spec_hash: str
+    spec: bytes
+    request: bytes
+    metadata: bytes | None
+    body_hmac: str
+    idempotency: Reservation
+    is_repeat: bool
+    at: float
+    owner: str
+    may_start: bool
+    events_if_started: Sequence[bytes]
+    events_if_queued: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """A task's row, with what its base TaskObject needs. Items and text are in the journal."""
+
+    pk: TaskPk
+    tenant: Tenant
+    id: TaskId
+    user_id: UserId
+    client_id: str | None
+    session_id: SessionId
+    session_pos: int
+    parent_id: TaskId | None
+    previous_task_id: TaskId | None
+    status: Status
+    generation: int
+    attempts: int
+    spec_hash: str
+    metadata: bytes | None
+    created_at: float
+    finished_at: float | None
+    body_hmac: str
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What `create` did: `is_new` is False if an earlier request had made the task."""
+
+    task: TaskRow
+    is_new: bool
+    started: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A claim that was granted: who holds it may append with `task.generation`."""
+
+    task: TaskRow
+    last_rev: int
+    next_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRound:
+    """What a look for waiting tasks gave: the claims, and how many tasks still wait."""
+
+    claims: Sequence[Claimed]
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks a list wants; all conditions must hold."""
+
+    tenant: Tenant
+    session_id: str | None = None
+    user_id: str | None = None
+    parent_task_id: str | None = None
+    statuses: Sequence[Status] = ()
+    limit: int = 10
+    starting_after: str | None = None
+    ending_before: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """Rows that a delete removed: the task and its children, oldest last."""
+
+    pks: Sequence[TaskPk] = field(default_factory=list[TaskPk])
+
+
+class Store(Protocol):
+    """The journal and the rows, in one database.
+
+    Every method may raise StorageError. Writes of concurrent callers share transactions
+    (group commit); each call is atomic on its own.
+    """
+
+    async def create(self, new: NewTask) -> Created:
+        """Make the task, or find the one that an earlier, equal request made.
+
+        Raises:
+            IdempotencyConflictError: the id or a key is taken by another body.
+        """
+        ...
+
+    async def append(self, commit: Commit, *, on_commit: Callable[[], None]) -> None:
+        """Write one journal row and what belongs to it, in the order of the calls.
+
+        It is queued before the first await, and done even if the caller is canceled while
+        it waits; `on_commit` is called in the event loop once it is committed.
+
+        Raises:
+            StaleWriterError: generation or rev are past; nothing was written.
+        """
+        ...
+
+    async def claim(self, pk: TaskPk, *, owner: str, take_over: bool) -> Claimed | None:
+        """Become the only writer of a task; raises its generation.
+
+        Args:
+            pk: The task.
+            owner: Id of the claiming worker.
+            take_over: Also claim a task that someone is working on (recovery, fencing);
+                without it only a queued task whose session is free is claimed.
+
+        Returns:
+            The claim; None if the task is gone, final, or not to be had.
+        """
+        ...
+
+    async def claim_next(self, *, owner: str, limit: int) -> ClaimRound:
+        """Claim up to `limit` queued tasks whose sessions are free, the oldest first."""
+        ...
+
+    async def request_cancel(self, pk: TaskPk, *, actor: str, at: float) -> None:
+        """Record the intent to cancel, durably."""
+        ...
+
+    async def delete(self, pk: TaskPk, *, reserved_until: float) -> Deleted:
+        """Remove the task, its children and all that belongs to them; keep id and keys reserved."""
+        ...
+
+    async def purge(self, *, at: float) -> None:
+        """Forget idempotency records that have expired."""
+        ...
+
+    async def get(self, tenant: Tenant, task_id: str) -> TaskRow | None:
+        """Return the task's row."""
+        ...
+
+    async def get_by_pk(self, pk: TaskPk) -> TaskRow | None:
+        """Return the task's row."""
+        ...
+
+    async def list(self, wanted: TaskFilter) -> Sequence[TaskRow]:
+        """Return one page of tasks, newest first.
+
+        Raises:
+            InvalidRequestError: a cursor is not the id of a task.
+        """
+        ...
+
+    async def unfinished(self) -> Sequence[TaskPk]:
+        """Return the tasks that are not final, oldest first."""
+        ...
+
+    async def session_tasks(
+        self, tenant: Tenant, session_id: str, *, before: int
+    ) -> Sequence[TaskRow]:
+        """Return the final tasks of a session whose place is below `before`, oldest first."""
+        ...
+
+    async def read(
+        self, pk: TaskPk, *, after_seq: int, after_rev: int = 0, bytes_max: int
+    ) -> Sequence[Segment]:
+        """Return the segments with events after `after_seq`, at least one if there is one.
+
+        Args:
+            pk: The task.
+            after_seq: Number of the last event that the reader has.
+            after_rev: Rev of the last segment it read, so that paging needs no search.
+            bytes_max: Stop after this much, in stored bytes.
+        """
+        ...
+
+    async def read_fold(self, pk: TaskPk, *, up_to_seq: int | None = None) -> Sequence[Segment]:
+        """Return the segments that a fold needs: all but the deltas that dones have replaced."""
+        ...
+
+    async def spec(self, tenant: Tenant, spec_hash: str) -> bytes:
+        """Return the JSON of a frozen agent."""
+        ...
+
+    async def rollouts(self, pk: TaskPk) -> Sequence[RolloutRow]:
+        """Return the model calls of a task, in order."""
+        ...
+
+    async def check(self) -> None:
+        """Prove that the database can be written and read (readiness)."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the writes that are queued, then close the database."""
+        ...

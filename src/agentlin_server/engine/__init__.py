@@ -1,0 +1,1 @@
+"""Durable execution: submit, claim, run, control, recover; and how readers follow a task."""

@@ -1,0 +1,161 @@
+"""The reading end of the logs: a task as it is now, and its events from any point on."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from agentlin_client.types.fold import TaskFold
+from agentlin_server.domain.errors import TaskNotFoundError
+from agentlin_server.domain.events import FINAL_TYPES, RESTING_TYPES, Json
+from agentlin_server.domain.ids import TaskPk
+from agentlin_server.domain.ports import Segment, Store, TaskRow
+from agentlin_server.domain.status import RESTING, TERMINAL
+from agentlin_server.engine.encode import (
+    decode_event,
+    needs_snapshot,
+    snapshot_json,
+    with_snapshot,
+)
+from agentlin_server.engine.hub import Hub, Published
+
+_PAGE_BYTES: Final = 256 * 1024
+_decode: Final = msgspec.json.Decoder().decode
+
+
+class TaskReader:
+    """Reads tasks and follows their logs: first from the database, then live."""
+
+    def __init__(self, store: Store, hub: Hub) -> None:
+        """Read from `store`; wait on `hub`."""
+        self._store = store
+        self._hub = hub
+
+    async def snapshot(self, task: TaskRow) -> Json:
+        """Return the TaskObject in wire form: the fold of all events persisted so far."""
+        return (await self.fold(task)).snapshot()
+
+    async def fold(self, task: TaskRow, *, up_to_seq: int | None = None) -> TaskFold:
+        """Fold the task's log, up to and including one event or to its end.
+
+        Raises:
+            TaskNotFoundError: the task was deleted after its row was read.
+        """
+        segments = await self._store.read_fold(task.pk, up_to_seq=up_to_seq)
+        if not segments:
+            raise TaskNotFoundError(f"no task {task.id!r}")
+        fold = TaskFold()
+        for segment in segments:
+            for seq, line in enumerate(segment.lines, segment.first_seq):
+                if up_to_seq is not None and seq > up_to_seq:
+                    return fold
+                event = decode_event(line)
+                if seq == 0:
+                    event["task"] = base_task(task, segment.facts[0])
+                fold.apply(event)
+        return fold
+
+    async def request(self, task: TaskRow) -> Mapping[str, Any]:
+        """Return the messages that the task was created with: the log's first fact."""
+        first = await self._store.read(task.pk, after_seq=-1, bytes_max=1)
+        return first[0].facts[0]
+
+    async def is_over(self, task: TaskRow, *, after_seq: int) -> bool:
+        """True if the task is final or resting and no event follows `after_seq`."""
+        if task.status not in TERMINAL | RESTING:
+            return False
+        return not await self._store.read(task.pk, after_seq=after_seq, bytes_max=1)
+
+    async def generation_of(self, task: TaskRow, seq: int) -> int | None:
+        """Return which claim committed the event `seq`; None if the log does not hold it."""
+        for segment in await self._store.read(task.pk, after_seq=seq - 1, bytes_max=1):
+            if segment.first_seq <= seq <= segment.last_seq:
+                return segment.generation
+        return None
+
+    async def follow(
+        self, pk: TaskPk, *, after_seq: int, until_final: bool, idle_s: float
+    ) -> AsyncIterator[Sequence[Published]]:
+        """Yield the events after a number, in order, each once, until the task ends or rests.
+
+        Yields an empty batch whenever nothing came for `idle_s` seconds, so that the caller
+        can send a sign of life.
+
+        Args:
+            pk: The task.
+            after_seq: Number of the last event that the reader has; -1 for none.
+            until_final: Stay while the task rests (input-required, paused).
+            idle_s: See above.
+        """
+        with self._hub.tail(pk) as tail:  # subscribed before the first read: nothing falls between
+            seq, rev, caught_up = after_seq, 0, False
+            while (batch := tail.since(seq)) or not tail.is_closed:
+                if batch is None or not (batch or caught_up):
+                    batch = await self._stored(pk, seq, rev)
+                    if not batch and await self._is_at_end(pk, until_final=until_final):
+                        batch = await self._stored(pk, seq, rev)  # it may have ended in between
+                        if not batch:
+                            return
+                    caught_up = not batch
+                else:
+                    caught_up = True  # the tail has no gap: whatever follows will be in it
+                if not batch:
+                    if not await tail.wait_changed(seq, timeout_s=idle_s):
+                        yield ()
+                    caught_up = False  # the end may have come below a number that lies ahead
+                    continue
+                yield batch
+                seq, rev = batch[-1].last_seq, batch[-1].rev
+                if batch[-1].last_type in FINAL_TYPES:
+                    return
+                if batch[-1].last_type in RESTING_TYPES:
+                    caught_up = False  # look once more whether this was the end
+
+    async def _stored(self, pk: TaskPk, seq: int, rev: int) -> Sequence[Published]:
+        segments = await self._store.read(pk, after_seq=seq, after_rev=rev, bytes_max=_PAGE_BYTES)
+        published: list[Published] = []
+        for segment in segments:
+            if segment.lines:
+                one = await self._rendered(pk, segment)
+                published.append(one if one.first_seq > seq else one.after(seq))
+        return published
+
+    async def _rendered(self, pk: TaskPk, segment: Segment) -> Published:
+        """Return a stored segment as it was sent: with the snapshots back in their events."""
+        lines, task_json = list(segment.lines), None
+        for n, line in enumerate(lines):
+            if needs_snapshot(line):
+                task = await self._store.get_by_pk(pk)
+                if task is None:  # deleted while being read: what is left needs no snapshot
+                    continue
+                fold = await self.fold(task, up_to_seq=segment.first_seq + n)
+                task_json = snapshot_json(fold.snapshot())
+                lines[n] = with_snapshot(line, task_json)
+        return Published(
+            rev=segment.rev,
+            generation=segment.generation,
+            first_seq=segment.first_seq,
+            lines=lines,
+            task=task_json if needs_snapshot(segment.lines[-1]) else None,
+        )
+
+    async def _is_at_end(self, pk: TaskPk, *, until_final: bool) -> bool:
+        task = await self._store.get_by_pk(pk)
+        if task is None or task.status in TERMINAL:
+            return True
+        return task.status in RESTING and not until_final
+
+
+def base_task(task: TaskRow, request: Mapping[str, Any]) -> Json:
+    """Return what `task.created` says of a task, from its row and its stored request."""
+    metadata: Any = None if task.metadata is None else _decode(task.metadata)
+    return {
+        "id": task.id,
+        "object": "task",
+        "created_at": int(task.created_at),
+        "session_id": task.session_id,
+        "user_id": task.user_id,
+        "metadata": metadata,
+        "previous_task_id": task.previous_task_id,
+        "user_message_content": request["user_message_content"],
+    }

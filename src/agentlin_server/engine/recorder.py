@@ -1,0 +1,72 @@
+"""The rows that a task's model calls leave behind: items and rollouts."""
+
+from collections.abc import Sequence
+
+from agentlin_server.agent.context import Context
+from agentlin_server.agent.reply import DoneItem, Reply
+from agentlin_server.domain.events import Json, encode_json
+from agentlin_server.domain.model import ModelRequest
+from agentlin_server.domain.ports import ItemRow, Redact, RolloutRow
+
+
+class Recorder:
+    """Numbers a task's items and rollouts, and makes their rows."""
+
+    def __init__(self, redact: Redact) -> None:
+        """Begin a task."""
+        self._redact = redact
+        self._items = 0
+        self._ord_of: dict[str, int] = {}
+        self._rollouts = 0
+        self._known_refs: list[str] = []
+
+    def items(self, done: Sequence[DoneItem], *, step: int) -> list[ItemRow]:
+        """Return the rows of items that ended."""
+        return [self._item(one, step) for one in done]
+
+    def _item(self, one: DoneItem, step: int) -> ItemRow:
+        item = one.item
+        ord_ = self._ord_of.setdefault(item["id"], len(self._ord_of))
+        return ItemRow(
+            ord=ord_,
+            id=item["id"],
+            step=step,
+            attempt=item.get("attempt", 1),
+            type=item["type"],
+            status=item["status"],
+            call_id=item.get("call_id"),
+            supersedes=item.get("supersedes"),
+            provider_state=encode_json(one.provider_state) if one.provider_state else None,
+        )
+
+    def rollout(
+        self,
+        *,
+        context: Context,
+        request: ModelRequest,
+        reply: Reply,
+        model: str,
+        usage: Json | None,
+        latency_ms: int,
+        step: int,
+        attempt: int,
+    ) -> RolloutRow:
+        """Return the record of one model call; secrets are redacted."""
+        refs, known = list(context.refs), self._known_refs
+        extends = self._rollouts > 0 and refs[: len(known)] == known
+        n, self._rollouts, self._known_refs = self._rollouts, self._rollouts + 1, refs
+        return RolloutRow(
+            n=n,
+            parent_n=n - 1 if extends else None,
+            appended=refs[len(known) :] if extends else refs,
+            output=[done.item["id"] for done in reply.done],
+            purpose="answer",
+            step=step,
+            attempt=attempt,
+            model=model,
+            sampling=encode_json(self._redact(dict(request.sampling))),
+            tools=encode_json(request.tools) if request.tools else None,
+            finish_reason=reply.finish_reason,
+            usage=None if usage is None else encode_json(usage),
+            latency_ms=latency_ms,
+        )

@@ -1,0 +1,1 @@
+"""Journal and rows in a database. `sqlite` is the embedded default."""

@@ -1,0 +1,67 @@
+"""Between database rows and the domain's records."""
+
+import sqlite3
+import zlib
+from typing import Any, Final
+
+import msgspec
+
+from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
+from agentlin_server.domain.ports import Segment, TaskRow
+from agentlin_server.domain.status import Status
+
+PLAIN: Final = 0
+ZLIB: Final = 1
+_COMPRESS_FROM_BYTES: Final = 4_096
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def pack(events: bytes, facts: bytes) -> tuple[int, bytes, bytes | None]:
+    """Return codec and stored forms of a state row's events and facts.
+
+    The dones of one part repeat its text up to four times; compression takes that out again.
+    """
+    if len(events) + len(facts) < _COMPRESS_FROM_BYTES:
+        return PLAIN, events, facts or None
+    return ZLIB, zlib.compress(events, 1), zlib.compress(facts, 1) if facts else None
+
+
+def to_segment(row: sqlite3.Row) -> Segment:
+    """Return the journal row as the domain has it."""
+    unpack = zlib.decompress if row["codec"] == ZLIB else bytes
+    events = unpack(row["events"])
+    facts = b"" if row["facts"] is None else unpack(row["facts"])
+    return Segment(
+        rev=row["rev"],
+        generation=row["generation"],
+        first_seq=row["first_seq"],
+        last_seq=row["last_seq"],
+        lines=events.split(b"\n") if events else (),
+        facts=[_decode(line) for line in facts.split(b"\n")] if facts else (),
+    )
+
+
+def to_task(row: sqlite3.Row) -> TaskRow:
+    """Return the task row as the domain has it."""
+    metadata: str | None = row["metadata"]
+    previous: Any = row["previous_task_id"]
+    return TaskRow(
+        pk=TaskPk(row["pk"]),
+        tenant=Tenant(row["tenant"]),
+        id=TaskId(row["id"]),
+        user_id=UserId(row["user_id"]),
+        client_id=row["client_id"],
+        session_id=SessionId(row["session_id"]),
+        session_pos=row["session_pos"],
+        parent_id=row["parent_id"],
+        previous_task_id=previous,
+        status=Status(row["status"]),
+        generation=row["generation"],
+        attempts=row["attempts"],
+        spec_hash=row["spec_hash"],
+        metadata=None if metadata is None else metadata.encode(),
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        body_hmac=row["body_hmac"],
+        cancel_requested=bool(row["cancel_requested"]),
+    )

@@ -1,0 +1,40 @@
+"""Is the schema the one that this code needs? Migrations run only if it is behind."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from agentlin_server.domain.errors import StorageError
+
+HEAD: Final = "0001"
+"""The newest migration in `store/migrations/versions`; a test holds the two together."""
+
+
+def ensure_schema(db: sqlite3.Connection, path: Path | str) -> None:
+    """Bring the database to `HEAD`.
+
+    Raises:
+        StorageError: a newer agentlin made it, or a migration failed (nothing is half-done:
+            each migration is one transaction).
+    """
+    version = current(db)
+    if version == HEAD:
+        return
+    if version is not None and version > HEAD:
+        raise StorageError(
+            f"the database {path} is of a newer agentlin (its schema is {version}, this one knows "
+            f"{HEAD}): upgrade agentlin, or name another database"
+        )
+    # Alembic and SQLAlchemy cost 25 MB and half a second: loaded only here (ADR on migrations).
+    from agentlin_server.store.migrations.run import upgrade
+
+    upgrade(db, to=HEAD)
+
+
+def current(db: sqlite3.Connection) -> str | None:
+    """Return the schema's version; None for an empty database."""
+    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+    if known is None:
+        return None
+    row = db.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else row["version_num"]

@@ -1,0 +1,197 @@
+"""`SqliteStore`: the Store port on one SQLite file, or in memory."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import anyio.to_thread
+
+from agentlin_server.domain.errors import StorageError
+from agentlin_server.domain.ids import TaskPk, Tenant
+from agentlin_server.domain.ports import (
+    Claimed,
+    ClaimRound,
+    Commit,
+    Created,
+    Deleted,
+    NewTask,
+    RolloutRow,
+    Segment,
+    TaskFilter,
+    TaskRow,
+)
+from agentlin_server.store.sqlite import reads, writes
+from agentlin_server.store.sqlite.connection import MEMORY, open_reader, open_writer
+from agentlin_server.store.sqlite.schema import ensure_schema
+from agentlin_server.store.sqlite.writer import GroupWriter
+
+T = TypeVar("T")
+
+_READERS: Final = 2
+
+
+class SqliteStore:
+    """Tasks, journal and rows in SQLite. Made by `open`; see `domain.ports.Store`."""
+
+    def __init__(self, path: Path | str, writer: GroupWriter) -> None:
+        """Use `open` instead."""
+        self._path = path
+        self._writer = writer
+        self._is_memory = str(path) == MEMORY
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="agentlin-reader")
+
+    @classmethod
+    async def open(cls, path: Path | str) -> Self:
+        """Open the database, making or migrating it first if need be.
+
+        Args:
+            path: A file, whose folder is made if missing, or `:memory:`.
+
+        Raises:
+            StorageError: it can't be opened, or was made by a newer agentlin.
+        """
+        if str(path) != MEMORY:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        db = await anyio.to_thread.run_sync(_prepared, path)
+        return cls(path, GroupWriter(db, path))
+
+    async def close(self) -> None:
+        """Finish queued writes, then close all connections."""
+        self._readers.shutdown(wait=True)
+        for db in self._connections:
+            db.close()
+        await anyio.to_thread.run_sync(self._writer.close)
+
+    async def create(self, new: NewTask) -> Created:
+        """See Store."""
+        return await self._writer.submit(partial(_create, new), barrier=True)
+
+    async def append(self, commit: Commit, *, on_commit: Callable[[], None]) -> None:
+        """See Store."""
+        if commit.is_deltas:
+            job = partial(_append_deltas, commit)
+        else:
+            job = partial(_append_state, commit)
+        done = self._writer.submit(job, barrier=commit.barrier, is_single=commit.is_deltas)
+        done.add_done_callback(lambda done: done.exception() or on_commit())
+        await asyncio.shield(done)
+
+    async def claim(self, pk: TaskPk, *, owner: str, take_over: bool) -> Claimed | None:
+        """See Store."""
+        return await self._write(lambda db: writes.claim(db, pk, owner, take_over=take_over))
+
+    async def claim_next(self, *, owner: str, limit: int) -> ClaimRound:
+        """See Store."""
+        return await self._write(lambda db: writes.claim_next(db, owner, limit))
+
+    async def request_cancel(self, pk: TaskPk, *, actor: str, at: float) -> None:
+        """See Store."""
+        job = partial(writes.request_cancel, pk=pk, actor=actor, at=at)
+        await self._writer.submit(job, barrier=True)
+
+    async def delete(self, pk: TaskPk, *, reserved_until: float) -> Deleted:
+        """See Store."""
+        job = partial(writes.delete, pk=pk, reserved_until=reserved_until)
+        return await self._writer.submit(job, barrier=True)
+
+    async def purge(self, *, at: float) -> None:
+        """See Store."""
+        await self._write(lambda db: db.execute(writes.SQL["purge_reservations"], {"at": at}))
+
+    async def get(self, tenant: Tenant, task_id: str) -> TaskRow | None:
+        """See Store."""
+        return await self._read(lambda db: writes.task_by_id(db, tenant, task_id))
+
+    async def get_by_pk(self, pk: TaskPk) -> TaskRow | None:
+        """See Store."""
+        return await self._read(lambda db: writes.task_by_pk(db, pk))
+
+    async def list(self, wanted: TaskFilter) -> Sequence[TaskRow]:
+        """See Store."""
+        return await self._read(lambda db: reads.list_tasks(db, wanted))
+
+    async def unfinished(self) -> Sequence[TaskPk]:
+        """See Store."""
+        rows = await self._read(lambda db: db.execute(writes.SQL["unfinished"]).fetchall())
+        return [TaskPk(row["pk"]) for row in rows]
+
+    async def session_tasks(
+        self, tenant: Tenant, session_id: str, *, before: int
+    ) -> Sequence[TaskRow]:
+        """See Store."""
+        return await self._read(lambda db: reads.session_tasks(db, tenant, session_id, before))
+
+    async def read(
+        self, pk: TaskPk, *, after_seq: int, after_rev: int = 0, bytes_max: int
+    ) -> Sequence[Segment]:
+        """See Store."""
+        return await self._read(
+            lambda db: reads.read(
+                db, pk, after_seq=after_seq, after_rev=after_rev, bytes_max=bytes_max
+            )
+        )
+
+    async def read_fold(self, pk: TaskPk, *, up_to_seq: int | None = None) -> Sequence[Segment]:
+        """See Store."""
+        return await self._read(lambda db: reads.read_fold(db, pk, up_to_seq=up_to_seq))
+
+    async def spec(self, tenant: Tenant, spec_hash: str) -> bytes:
+        """See Store."""
+        return await self._read(lambda db: reads.spec(db, tenant, spec_hash))
+
+    async def rollouts(self, pk: TaskPk) -> Sequence[RolloutRow]:
+        """See Store."""
+        return await self._read(lambda db: reads.rollouts(db, pk))
+
+    async def check(self) -> None:
+        """See Store."""
+        await self._write(lambda db: db.execute("DELETE FROM worker WHERE id IS NULL"))
+        await self._read(lambda db: db.execute("SELECT 1 FROM task LIMIT 1").fetchone())
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._writer.submit(job)
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        if self._is_memory:  # a memory database lives in its one connection
+            return await self._writer.submit(query)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._query, query)
+
+    def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = self._local.db = open_reader(self._path)
+            self._connections.append(db)
+        try:
+            return query(db)
+        except sqlite3.Error as exc:
+            raise StorageError(f"the database refused the read: {exc}") from exc
+
+
+def _prepared(path: Path | str) -> sqlite3.Connection:
+    db = open_writer(path)
+    try:
+        ensure_schema(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(new: NewTask, db: sqlite3.Connection) -> Created:
+    return writes.create(db, new)
+
+
+def _append_deltas(commit: Commit, db: sqlite3.Connection) -> None:
+    writes.append_deltas(db, commit)
+
+
+def _append_state(commit: Commit, db: sqlite3.Connection) -> None:
+    writes.append_state(db, commit)
