@@ -49,27 +49,39 @@ def _settings_rows(model: Any, prefix: str) -> Iterator[tuple[str, ...]]:
         if hasattr(field.annotation, "model_fields"):
             yield from _settings_rows(field.annotation, f"{prefix}{name}__")
             continue
+        bounds = [*map(_bound, filter(_is_bound, field.metadata))]
         yield (
-            f"`{(prefix + name).upper()}`",
-            _cell(", ".join([_type_name(field.annotation), *map(_bound, field.metadata)])),
+            f"`{_variable(field, prefix + name)}`",
+            _cell(", ".join([_type_name(field.annotation), *bounds])),
             _setting_default(field),
             _cell(field.description or ""),
         )
+
+
+def _variable(field: Any, name: str) -> str:
+    """Return the variable that the field is read from: its last alias, else its own name."""
+    choices = getattr(field.validation_alias, "choices", [name])
+    return str(choices[-1]).upper()
 
 
 def _setting_default(field: Any) -> str:
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
-    if field.default_factory is not None and isinstance(default, Path):
+    if field.default_factory is not None and isinstance(default, Path | str):
         return "depends on the platform"  # the page must be the same wherever it is made
-    return _cell(f"`{default}`")
+    return _cell(f"`{default}`") if default or default == 0 else "unset"
 
 
 def _type_name(annotation: Any) -> str:
     """Return the type as one would write it, without the modules' names."""
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
+
+
+def _is_bound(metadata: Any) -> bool:
+    """Tell constraints of the value from marks that say how to read it."""
+    return not isinstance(metadata, type)
 
 
 def _bound(constraint: Any) -> str:
@@ -103,7 +115,9 @@ def _help_of(command: Any, path: str) -> Iterator[str]:
         param.name.upper() if param.required else f"[{param.name.upper()}]" for param in arguments
     ]
     yield f"## `{' '.join([path, *names])}`"
-    yield (command.help or "").strip()
+    yield _fenced((command.help or "").strip())
+    if " " not in path:
+        yield (command.epilog or "").strip()  # the same for all commands
     rows = [
         (f"`{' '.join(param.opts)}`", _cell(param.help or ""), _default(param))
         for param in command.params
@@ -114,6 +128,12 @@ def _help_of(command: Any, path: str) -> Iterator[str]:
     for name, sub in sorted(getattr(command, "commands", {}).items()):
         if not sub.hidden:
             yield from _help_of(sub, f"{path} {name}")
+
+
+def _fenced(text: str) -> str:
+    """Return the help as Markdown: what stands after a backspace is code."""
+    words, _, code = text.partition("\b\n")
+    return f"{words}```bash\n{code}\n```" if code else words
 
 
 def _default(param: Any) -> str:

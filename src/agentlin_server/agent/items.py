@@ -1,5 +1,6 @@
 """Output items in wire form, from opening to done, and the events of each stage."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from agentlin_server.domain import events
@@ -48,11 +49,14 @@ class OpenText:
             events.part_added(item_id, step=self._step, index=0, part=self._part("", [])),
         ]
 
-    def grow(self, text: str, logprobs: tuple[Json, ...] = ()) -> AnyDraft:
-        """Add a delta."""
+    def grow(self, texts: Sequence[str]) -> AnyDraft:
+        """Add deltas, one per text."""
+        self._pieces.extend(texts)
+        return self._encode(texts)
+
+    def grow_with_logprobs(self, text: str, logprobs: Sequence[Json]) -> AnyDraft:
+        """Add a delta that brings the log probabilities of its tokens."""
         self._pieces.append(text)
-        if not logprobs:
-            return self._encode(text)
         self._logprobs.extend(logprobs)
         return events.text_delta_with_logprobs(
             self.item["id"], step=self._step, index=0, delta=text, logprobs=logprobs
@@ -107,7 +111,7 @@ class OpenToolCall:
     def grow(self, arguments: str) -> AnyDraft:
         """Add a piece of the arguments' JSON text."""
         self._pieces.append(arguments)
-        return self._encode(arguments)
+        return self._encode([arguments])
 
     def close(self, status: str) -> tuple[list[AnyDraft], Json]:
         """Return the done of the arguments, and the item as it ended."""

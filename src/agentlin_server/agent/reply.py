@@ -7,6 +7,7 @@ with it (contract, section 4, Crash).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from agentlin_server.agent.decide import ToolCall
@@ -94,23 +95,28 @@ class Reply:
     def feed(self, chunks: Sequence[Chunk]) -> Drafts:
         """Return the events of a batch of chunks."""
         drafts: Drafts = []
-        for chunk in chunks:
-            # The kinds of text come once per token: they are looked at first.
-            if isinstance(chunk, TextDelta):
-                text = self._text_part("output_text", drafts)
-                drafts.append(text.grow(chunk.text, chunk.logprobs))
-            elif isinstance(chunk, ReasoningDelta):
-                drafts.append(self._text_part("reasoning_text", drafts).grow(chunk.text))
+        # Text comes once per token, in long rows: each row is encoded at one go.
+        for kind, row in groupby(chunks, _kind):
+            if kind == "output_text":
+                texts = [chunk.text for chunk in row if isinstance(chunk, TextDelta)]
+                drafts.append(self._text_part(kind, drafts).grow(texts))
+            elif kind == "reasoning_text":
+                texts = [chunk.text for chunk in row if isinstance(chunk, ReasoningDelta)]
+                drafts.append(self._text_part(kind, drafts).grow(texts))
             else:
-                self._feed_rare(chunk, drafts)
+                for chunk in row:
+                    self._feed_rare(chunk, drafts)
         return drafts
 
-    def _feed_rare(
-        self, chunk: RefusalDelta | ToolCallDelta | Usage | ProviderState | Finish, drafts: Drafts
-    ) -> None:
+    def _feed_rare(self, chunk: Chunk, drafts: Drafts) -> None:
         match chunk:
+            case TextDelta():
+                text = self._text_part("output_text", drafts)
+                drafts.append(text.grow_with_logprobs(chunk.text, chunk.logprobs))
+            case ReasoningDelta():
+                drafts.append(self._text_part("reasoning_text", drafts).grow([chunk.text]))
             case RefusalDelta():
-                drafts.append(self._text_part("refusal", drafts).grow(chunk.text))
+                drafts.append(self._text_part("refusal", drafts).grow([chunk.text]))
             case ToolCallDelta():
                 self._feed_tool_call(chunk, drafts)
             case Usage():
@@ -215,3 +221,10 @@ class Reply:
         if self._state is not None and self.done:
             self.done[-1].provider_state = self._state
         return drafts
+
+
+def _kind(chunk: Chunk) -> str:
+    """Return the part type that rows of plain text belong to; "" for all other chunks."""
+    if isinstance(chunk, TextDelta):
+        return "" if chunk.logprobs else "output_text"
+    return "reasoning_text" if isinstance(chunk, ReasoningDelta) else ""

@@ -1,15 +1,12 @@
 """All routes, each at `/v1/...` and `/...`, with and without a trailing slash, never a redirect."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from typing import Final
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentlin_server.api.envelope import fault_response, request_id_of
 from agentlin_server.api.faults import UnknownPathError, WrongMethodError, to_fault
@@ -20,9 +17,10 @@ Handler = Callable[[Request], Awaitable[Response | ASGIApp]]
 
 _PREFIXES: Final = ("/v1", "")
 _SLASHES: Final = ("", "/")
+_SHOWN_CHARS_MAX: Final = 200
 
 
-def build(tasks: TaskRoutes, meta: MetaRoutes) -> Starlette:
+def build(tasks: TaskRoutes, meta: MetaRoutes) -> Router:
     """Return the application; every error that it answers is an envelope."""
     one = "/tasks/{task_id}"
     table: Mapping[str, Mapping[str, Handler]] = {
@@ -34,50 +32,44 @@ def build(tasks: TaskRoutes, meta: MetaRoutes) -> Starlette:
         f"{one}/resume": {"POST": tasks.not_built},
         f"{one}/tool_results": {"POST": tasks.not_built},
     }
-    routes: list[BaseRoute] = [
-        Route(f"{prefix}{path}{slash}", _answering(handlers), methods=list(handlers))
-        for prefix in _PREFIXES
-        for path, handlers in table.items()
+    resources = {
+        f"{prefix}{path}": handlers for path, handlers in table.items() for prefix in _PREFIXES
+    }
+    resources |= {path: {"GET": handler} for path, handler in meta.table}
+    routes = [
+        Route(f"{path}{slash}", Resource(handlers))
+        for path, handlers in resources.items()
         for slash in _SLASHES
     ]
-    routes += [
-        Route(f"{path}{slash}", _answering({"GET": handler}), methods=["GET"])
-        for path, handler in meta.table
-        for slash in _SLASHES
-    ]
-    handlers = {HTTPException: _http_error, Exception: _failed}
-    app = Starlette(routes=routes, exception_handlers=handlers)
-    app.router.redirect_slashes = False
-    return app
+    return Router(routes, redirect_slashes=False, default=Resource({}))
 
 
-def _answering(handlers: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
-    """Make a Starlette endpoint of the handlers of a path: whatever they raise is answered."""
+class Resource:
+    """One path: finds the handler of the method, and answers whatever it raises.
 
-    async def endpoint(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
+    An ASGI application of its own, because the framework's stack of middlewares around
+    endpoints costs more than most of our handlers.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        """Serve these methods; without any the path does not exist."""
+        self.handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
         try:
-            answer = await handlers[method](request)
+            answer = await self._handler(request)(request)
         except Exception as exc:  # noqa: BLE001 - the table knows what to answer, and logs the rest
             answer = fault_response(request_id_of(request), to_fault(exc))
-        return answer  # pyright: ignore[reportReturnType] # Starlette calls it as an ASGI app
+        await answer(scope, receive, send)
 
-    return endpoint
-
-
-async def _failed(request: Request, exc: Exception) -> Response:
-    """Answer what goes wrong while an answer is awaited, if none of it is sent yet."""
-    return fault_response(request_id_of(request), to_fault(exc))
-
-
-async def _http_error(request: Request, exc: Exception) -> Response:
-    """Answer what the router refuses: an unknown path, or a wrong method."""
-    path = request.url.path[:200]
-    if isinstance(exc, HTTPException) and exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allow = (exc.headers or {}).get("Allow", "")
-        error: Exception = WrongMethodError(
-            f"{request.method} is not possible here; {path} takes {allow}", allow=allow
-        )
-    else:
-        error = UnknownPathError(f"there is nothing at {path}; see /docs")
-    return fault_response(request_id_of(request), to_fault(error))
+    def _handler(self, request: Request) -> Handler:
+        method = "GET" if request.method == "HEAD" else request.method
+        if (handler := self.handlers.get(method)) is not None:
+            return handler
+        path = request.url.path[:_SHOWN_CHARS_MAX]
+        if not self.handlers:
+            raise UnknownPathError(f"there is nothing at {path}; see /docs")
+        allow = ", ".join(sorted({*self.handlers, *(["HEAD"] if "GET" in self.handlers else [])}))
+        raise WrongMethodError(f"{request.method} is not possible at {path}: {allow}", allow=allow)

@@ -5,13 +5,14 @@ So a long answer begins early and is kept alive with white space, which JSON all
 its first token (contract, section 3).
 """
 
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Sequence
+from http import HTTPStatus
 from typing import Final
 
-import anyio
 from starlette.types import Receive, Scope, Send
 
-from agentlin_server.api.connection import while_connected
+from agentlin_server.api.connection import is_gone
 from agentlin_server.api.envelope import envelope_prefix, fault_body, id_header
 from agentlin_server.api.faults import to_fault
 from agentlin_server.domain.errors import TaskNotFoundError
@@ -25,43 +26,49 @@ class SettledTask:
 
     def __init__(
         self,
-        batches: AsyncIterator[Sequence[Published]],
+        batches: AsyncGenerator[Sequence[Published]],
         *,
         request_id: str,
         keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
-        """Wait for the end of `batches`; an empty one comes when the task was quiet for a while."""
+        """Wait for the end of `batches`; empty ones must come every `LOOK_EVERY_S` or so."""
         self._batches = batches
         self._keep_alive_s = keep_alive_s
         self._request_id = request_id
         self._has_begun = False
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, unless the client goes first."""
-        await while_connected(receive, lambda: self._answer(send))
-
-    async def _answer(self, send: Send) -> None:
-        task: bytes | None = None
-        alive_at = anyio.current_time()
+        """Answer, unless the client is found to be gone first."""
+        status: int = HTTPStatus.OK
         try:
-            async for batch in self._batches:
-                if batch:
-                    task = batch[-1].task
-                # A task that streams is never quiet, and its client sees nothing of it.
-                if anyio.current_time() - alive_at >= self._keep_alive_s:
-                    alive_at = anyio.current_time()
-                    await self._begin(send)
-                    await send({"type": "http.response.body", "body": b" ", "more_body": True})
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._batches.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] # an async generator
-        if task is None:
-            fault = to_fault(TaskNotFoundError("the task was deleted"))
+            task = await self._wait_settled(receive, send)
+            if task is None:
+                return
+            body = envelope_prefix(self._request_id) + task + b"}"
+        except Exception as exc:  # noqa: BLE001 - the answer may have begun: it ends as an envelope
+            fault = to_fault(exc)
             body, status = fault_body(self._request_id, fault), fault.status
-        else:
-            body, status = envelope_prefix(self._request_id) + task + b"}", 200
+        finally:
+            await self._batches.aclose()  # suspends nowhere, so it needs no shield
         await self._begin(send, status=status, length=len(body))
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _wait_settled(self, receive: Receive, send: Send) -> bytes | None:
+        """Return the task's JSON at its last event; None if the client has gone."""
+        task: bytes | None = None
+        alive_at = time.monotonic()
+        async for batch in self._batches:
+            if batch:
+                task = batch[-1].task
+            elif await is_gone(receive):
+                return None
+            if time.monotonic() - alive_at >= self._keep_alive_s:
+                await self._begin(send)
+                await send({"type": "http.response.body", "body": b" ", "more_body": True})
+                alive_at = time.monotonic()
+        if task is None:
+            raise TaskNotFoundError("the task was deleted")
+        return task
 
     async def _begin(self, send: Send, *, status: int = 200, length: int | None = None) -> None:
         if self._has_begun:

@@ -5,13 +5,14 @@ made once for all readers with a NUL byte in its place (JSON never contains one)
 reader puts its own envelope in with one replace per batch.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Sequence
+from itertools import repeat
 from typing import Final
 
-import anyio
 from starlette.types import Receive, Scope, Send
 
-from agentlin_server.api.connection import while_connected
+from agentlin_server.api.connection import LOOK_EVERY_S, is_gone
 from agentlin_server.api.envelope import envelope_prefix, id_header
 from agentlin_server.domain.events import encode_json
 from agentlin_server.engine.encode import decode_event, type_of
@@ -32,10 +33,19 @@ _HEADERS: Final = (
 def frames(segment: Published) -> bytes:
     """Return the frames of a segment, with a mark where the envelope goes; made once."""
     if segment.frames is None:
-        numbered = enumerate(segment.lines, segment.first_seq)
-        segment.frames = b"".join(
-            lone_frame(line, seq, segment.generation) for seq, line in numbered
-        )
+        lines, numbers = segment.lines, range(segment.first_seq, segment.last_seq + 1)
+        if segment.delta_type is None:
+            parts = map(lone_frame, lines, numbers, repeat(segment.generation))
+        else:
+            middle = b"-%d\nevent: %b\ndata: \x00" % (
+                segment.generation,
+                segment.delta_type.encode(),
+            )
+            parts = [
+                b"id: %d%b%b}\n\n" % (n, middle, line)
+                for n, line in zip(numbers, lines, strict=True)
+            ]
+        segment.frames = b"".join(parts)
     return segment.frames
 
 
@@ -58,33 +68,48 @@ class EventStream:
 
     def __init__(
         self,
-        batches: AsyncIterator[Sequence[Published]],
+        batches: AsyncGenerator[Sequence[Published]],
         *,
         request_id: str,
+        heartbeat_s: float = HEARTBEAT_S,
         first: bytes = b"",
     ) -> None:
-        """Stream `batches`, after the event lines `first` that no log holds."""
+        """Stream `batches`, after the frame `first` that no log holds.
+
+        Empty batches must come every `LOOK_EVERY_S` or so; one becomes a ping if nothing was
+        sent for `heartbeat_s`.
+        """
         self._batches = batches
         self._request_id = request_id
         self._first = first
+        self._heartbeat_s = heartbeat_s
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the batches end or the client goes."""
+        """Send until the batches end or the client is found to be gone."""
         extra = [(k.lower().encode(), v.encode()) for k, v in id_header(self._request_id).items()]
         headers = [*_HEADERS, *extra]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await while_connected(receive, lambda: self._send_all(send))
-
-    async def _send_all(self, send: Send) -> None:
         envelope = envelope_prefix(self._request_id)
         if self._first:
-            body = self._first.replace(_ENVELOPE, envelope)
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await _send_part(send, self._first.replace(_ENVELOPE, envelope))
+        looked_at = sent_at = time.monotonic()
         try:
             async for batch in self._batches:
-                body = addressed(batch, envelope) if batch else PING
-                await send({"type": "http.response.body", "body": body, "more_body": True})
+                now = time.monotonic()
+                if batch:
+                    await _send_part(send, addressed(batch, envelope))
+                    sent_at = now
+                elif now - sent_at >= self._heartbeat_s:
+                    await _send_part(send, PING)
+                    sent_at = now
+                if now - looked_at >= LOOK_EVERY_S:
+                    if await is_gone(receive):
+                        break
+                    looked_at = now
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._batches.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] # an async generator
+            await self._batches.aclose()  # suspends nowhere, so it needs no shield
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_part(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})

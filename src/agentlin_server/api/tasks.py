@@ -14,6 +14,7 @@ from agentlin_client.types.task_create_params import TaskCreateBody
 from agentlin_server.agent.spec import AgentSpec, resolve
 from agentlin_server.api import identity, params, resume
 from agentlin_server.api.body import read_object
+from agentlin_server.api.connection import LOOK_EVERY_S
 from agentlin_server.api.envelope import bare_response, id_header, request_id_of, result_response
 from agentlin_server.api.settled import KEEP_ALIVE_S, SettledTask
 from agentlin_server.api.sse import HEARTBEAT_S, EventStream
@@ -74,7 +75,7 @@ class TaskRoutes:
         if task.status in TERMINAL | RESTING:
             return await self._task_response(task, request_id)
         batches = self.reader.follow(
-            task.pk, after_seq=-1, until_final=False, idle_s=self.keep_alive_s
+            task.pk, after_seq=-1, until_final=False, idle_s=min(LOOK_EVERY_S, self.keep_alive_s)
         )
         return SettledTask(batches, request_id=request_id, keep_alive_s=self.keep_alive_s)
 
@@ -171,9 +172,14 @@ class TaskRoutes:
         first: bytes = b"",
     ) -> EventStream:
         batches = self.reader.follow(
-            task.pk, after_seq=after_seq, until_final=until_final, idle_s=self.heartbeat_s
+            task.pk,
+            after_seq=after_seq,
+            until_final=until_final,
+            idle_s=min(LOOK_EVERY_S, self.heartbeat_s),
         )
-        return EventStream(batches, request_id=request_id, first=first)
+        return EventStream(
+            batches, request_id=request_id, heartbeat_s=self.heartbeat_s, first=first
+        )
 
     async def _find(self, request: Request) -> TaskRow:
         task_id: str = request.path_params["task_id"]

@@ -6,6 +6,7 @@ renders. Every line passes the redactor, tracebacks included, so that no secret 
 
 import logging
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Final, TextIO
 
@@ -18,6 +19,13 @@ _NOISY: Final = ("aiohttp", "alembic", "asyncio", "httpcore", "httpx", "uvicorn"
 """Libraries that say little of use below warning."""
 
 
+class _CutOff(logging.Filter):
+    """Drops what uvicorn says of requests that a shutdown cut off: that is no error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
+
+
 def configure_logging(
     level: str, *, secrets: list[str] | None = None, stream: TextIO | None = None
 ) -> None:
@@ -28,7 +36,7 @@ def configure_logging(
         secrets: Texts that must never be written, besides what looks like a key anyway.
         stream: Where to; None is standard error.
     """
-    stream = stream or sys.stderr
+    target: TextIO = stream or sys.stderr
     redactor = Redactor(secrets or [])
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
@@ -36,7 +44,7 @@ def configure_logging(
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    render = _for_people() if stream.isatty() else _for_machines()
+    render = _for_people() if target.isatty() else _for_machines()
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
@@ -45,11 +53,12 @@ def configure_logging(
             _redacting(redactor.redact_text),
         ],
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(target)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    handler.addFilter(_CutOff())
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
@@ -71,4 +80,4 @@ def _redacting(redact: Callable[[str], str]) -> Processor:
     def process(_logger: WrappedLogger, _method: str, line: EventDict | str | bytes) -> str:
         return redact(str(line))
 
-    return process  # pyright: ignore[reportReturnType] # after the renderer it is a text
+    return process

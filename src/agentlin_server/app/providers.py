@@ -1,8 +1,8 @@
 """From settings to model providers, and which model is the default one."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from agentlin_server.domain.model import Model
@@ -38,11 +38,31 @@ async def open_models(settings: Settings, *, progress: Progress | None = None) -
         progress: Told how far a fetch of weights is, should the first call need one.
 
     Raises:
-        SettingsError: `default_provider` is none of the providers.
+        SettingsError: a provider's settings can't be, or `default_provider` is none of them.
         ModelError: the configured provider can't be asked for its models.
     """
-    providers: Providers = {
-        "scripted": lambda: _scripted(settings.script),
+    try:
+        providers = _providers(settings, progress)
+    except ValueError as exc:  # a base URL or a key that can't be one, or a faulty script
+        raise SettingsError(str(exc)) from exc
+    async with AsyncExitStack() as on_failure:  # what was asked for its models holds connections
+        for adapter in providers.values():
+            if isinstance(adapter, OpenAIModel):
+                on_failure.push_async_callback(adapter.aclose)
+        choice = await _choose(settings, providers)
+        default = settings.default_provider or choice.name.partition("/")[0]
+        if settings.default_provider is not None and default not in providers:
+            known = ", ".join(sorted(providers))
+            raise SettingsError(f"AGENTLIN_DEFAULT_PROVIDER: {default!r} is none of {known}")
+        registry = ModelRegistry(providers, default if default in providers else None)
+        on_failure.pop_all()
+    return Models(registry, choice)
+
+
+def _providers(settings: Settings, progress: Progress | None) -> Providers:
+    answers = () if settings.script is None else load_script(settings.script)
+    return {
+        "scripted": ScriptedModel(answers),
         LOCAL: lambda: LocalModel(
             cache_dir=settings.models_dir,
             options=EngineOptions(n_ctx=settings.local_context_tokens),
@@ -50,12 +70,6 @@ async def open_models(settings: Settings, *, progress: Progress | None = None) -
         ),
         **_compatible(settings),
     }
-    choice = await _choose(settings, providers)
-    default = settings.default_provider or choice.name.partition("/")[0]
-    if settings.default_provider is not None and default not in providers:
-        known = ", ".join(sorted(providers))
-        raise SettingsError(f"AGENTLIN_DEFAULT_PROVIDER: {default!r} is none of {known}")
-    return Models(ModelRegistry(providers, default if default in providers else None), choice)
 
 
 def _compatible(settings: Settings) -> Mapping[str, OpenAIModel]:
@@ -97,7 +111,3 @@ async def _choose(settings: Settings, providers: Providers) -> ModelChoice:
         cached=[f"{LOCAL}/{weights.name}" for weights in cached],
         fallback=f"{LOCAL}/{SMOLLM2.name}",
     )
-
-
-def _scripted(script: Path | None) -> Model:
-    return ScriptedModel() if script is None else ScriptedModel(load_script(script))

@@ -1,9 +1,11 @@
 """A service on a socket: listens, says where, and shuts down gracefully."""
 
+import gc
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Final
 
 import anyio
@@ -16,8 +18,10 @@ from agentlin_server.models.local.weights import Progress
 from agentlin_server.settings import Settings
 
 _BACKLOG: Final = 2048
+_COLLECT_EVERY: Final = 20_000
 _CLOSING_S: Final = 1.0
 """What connections get beyond the running tasks' own grace to end their streams."""
+_FORCED_POLL_S: Final = 0.1
 
 
 class PortInUseError(AgentlinError):
@@ -48,10 +52,27 @@ class _Server(uvicorn.Server):
         with super().capture_signals():
             yield
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 # uvicorn's
+        """Stop at the first signal, at once at the second.
+
+        Unlike uvicorn's, it does not raise the signal anew once connections have ended: the
+        engine, the models and the database are yet to be closed.
+        """
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(self._service.engine.drain)
-            await super().shutdown(sockets)
+            group.start_soon(self._hurry_when_forced, group.cancel_scope)
+            async with anyio.create_task_group() as both:
+                both.start_soon(self._service.engine.drain)
+                await super().shutdown(sockets)
+            group.cancel_scope.cancel()
+
+    async def _hurry_when_forced(self, scope: anyio.CancelScope) -> None:
+        while not self.force_exit:  # noqa: ASYNC110 # set by a signal handler, which can wake nobody
+            await anyio.sleep(_FORCED_POLL_S)
+        scope.cancel()
 
 
 async def serve(
@@ -67,6 +88,7 @@ async def serve(
     """
     async with _listening(settings, progress, takes_signals=True) as (server, sock, listening):
         on_listening(listening)
+        _calm_collector()
         await server.serve(sockets=[sock])
 
 
@@ -132,6 +154,18 @@ def _config(settings: Settings, service: Service) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nobody may say where a request comes from but the socket
         timeout_graceful_shutdown=round(settings.stop_grace_s + _CLOSING_S),
         backlog=_BACKLOG,
     )
+
+
+def _calm_collector() -> None:
+    """Leave what was loaded at the start out of every garbage collection, and collect less often.
+
+    Requests and tasks leave next to no cycles behind; with the default threshold the
+    collector took 8 % of a busy server's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)

@@ -9,6 +9,7 @@ heavy parts are imported when a command runs, so that `--help` is quick.
     interrupt.py   what Ctrl-C means while a task runs
     terminal.py    the two consoles, and text that is safe to print there
     waiting.py     spinner and progress bar
+    taskrun.py     one run: a task's stream beside the signals
     follow.py      prints the events of a task as they come; measures
     run.py serve.py tasks.py weights.py doctor.py    one module per command
     checks.py checks_models.py                       what `doctor` looks at

@@ -6,6 +6,7 @@ import typer
 
 from agentlin_server.cli.doctor import doctor
 from agentlin_server.cli.exits import EXIT_CODES
+from agentlin_server.cli.options import examples
 from agentlin_server.cli.run import run
 from agentlin_server.cli.serve import serve
 from agentlin_server.cli.tasks import tasks
@@ -32,6 +33,12 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 # Typer hands the optio
 
 
 @app.callback()
+@examples(
+    'agentlin run "Write one sentence about the sea."',
+    "agentlin serve",
+    "agentlin tasks list",
+    "agentlin doctor",
+)
 def agentlin(
     *,
     _version: Annotated[
@@ -41,14 +48,7 @@ def agentlin(
         ),
     ] = False,
 ) -> None:
-    """Run agent tasks that survive crashes and stream every token.
-
-    \b
-    agentlin run "Write one sentence about the sea."
-    agentlin serve
-    agentlin tasks list
-    agentlin doctor
-    """
+    """Run agent tasks that survive crashes and stream every token."""
 
 
 app.command(epilog=EXIT_CODES)(run)

@@ -1,5 +1,7 @@
-"""Which server a command talks to, always through HTTP and the SDK: one that was named, the one
-that runs on the database, or one of our own for as long as the command takes.
+"""Which server a command talks to, always through HTTP and the SDK.
+
+One that was named, else the one that runs on the database, else one of our own for as long as
+the command takes.
 """
 
 import ipaddress
@@ -86,12 +88,12 @@ async def _local(
     """Return the address of the database's server, and its default model if we started it."""
     from agentlin_server.store.lock import DatabaseInUseError, DatabaseLock
 
+    lock = None if settings.is_in_memory else DatabaseLock(Path(settings.db))
     give_up_at = anyio.current_time() + _START_TRIES_S
     while True:
-        if not settings.is_in_memory and Path(settings.db).exists():
-            address = DatabaseLock(Path(settings.db)).server_address()
-            if address is not None:
-                return address, None
+        address = None if lock is None else lock.server_address()
+        if address is not None:
+            return address, None
         try:
             return await _embed(stack, settings, progress)
         except DatabaseInUseError:

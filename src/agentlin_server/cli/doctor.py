@@ -5,8 +5,10 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import typer
+
 from agentlin_server.cli.exits import ExitCode, perform
-from agentlin_server.cli.options import DbOption, JsonOption
+from agentlin_server.cli.options import DbOption, JsonOption, examples
 from agentlin_server.cli.terminal import data_console, printable
 
 if TYPE_CHECKING:
@@ -15,18 +17,18 @@ if TYPE_CHECKING:
     from agentlin_server.cli.checks import Check
     from agentlin_server.settings import Settings
 
-_MARKS: Final = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
+_MARKS: Final = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
 
 
+@examples(
+    "agentlin doctor",
+    "agentlin doctor --json",
+)
 def doctor(*, db: DbOption = None, as_json: JsonOption = False) -> None:
     """Check the installation and say how to mend what is wrong.
 
     Nothing is changed or fetched; only this machine and configured providers are asked. Ends
     with 1 if anything fails; warnings do not count.
-
-    \b
-    agentlin doctor
-    agentlin doctor --json
     """
 
     async def action() -> ExitCode:
@@ -39,7 +41,7 @@ def doctor(*, db: DbOption = None, as_json: JsonOption = False) -> None:
         failed = [result.name for result in results if result.verdict == "fail"]
         if as_json:
             checks = [result.to_json() for result in results]
-            console.out(json.dumps({"ok": not failed, "checks": checks}))
+            typer.echo(json.dumps({"ok": not failed, "checks": checks}))
         return ExitCode.FAILED if failed else ExitCode.OK
 
     perform(action)
@@ -92,9 +94,20 @@ def _named(settings: "Settings") -> str:
 
 
 def _print(console: "Console", result: "Check") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     mark, style = _MARKS[result.verdict]
-    console.out(mark, style=style, end=" ")
-    console.out(f"{result.name:14} {printable(result.detail)}")
+    rows = [(Text(mark, style), Text(result.name), Text(printable(result.detail)))]
     if result.mend:
-        console.out(f"{'':20}mend: ", end="", style="dim")
-        console.out(printable(result.mend))
+        rows.append((Text(), Text("mend it:", "dim"), Text(printable(result.mend))))
+    if not console.is_terminal:
+        for row in rows:
+            typer.echo("\t".join(map(str, row)))
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for width in (4, 14, None):
+        table.add_column(width=width)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -90,24 +90,19 @@ def describe(exc: BaseException) -> tuple[ExitCode, str] | None:
     from agentlin_server.domain.errors import AgentlinError
     from agentlin_server.settings import SettingsError
 
-    match exc:
-        case SettingsError():
-            return ExitCode.USAGE, str(exc)
-        case AgentlinError():
-            return ExitCode.UNAVAILABLE, str(exc)
-        case APIStatusError():
-            return _code_of(exc.status_code), exc.message
-        case APIConnectionError() | APIResponseValidationError():
-            return ExitCode.UNAVAILABLE, exc.message
-        case ClientError():
-            return ExitCode.USAGE, exc.message
-        case BrokenPipeError():
-            drop_stdout()
-            return ExitCode.CANCELED, "standard output was closed"
-        case OSError():
-            return ExitCode.UNAVAILABLE, str(exc)
-        case _:
-            return None
+    if isinstance(exc, APIStatusError):
+        return _code_of(exc.status_code), exc.message
+    if isinstance(exc, BrokenPipeError):
+        drop_stdout()
+    for kinds, code in (
+        ((SettingsError,), ExitCode.USAGE),
+        ((AgentlinError, APIConnectionError, APIResponseValidationError), ExitCode.UNAVAILABLE),
+        ((ClientError,), ExitCode.USAGE),
+        ((OSError,), ExitCode.UNAVAILABLE),
+    ):
+        if isinstance(exc, kinds):
+            return code, str(exc)
+    return None
 
 
 def _code_of(status: int) -> ExitCode:

@@ -1,19 +1,18 @@
 """Prints the events of a task as they come, and measures them."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from agentlin_server.cli.exits import ExitCode
-from agentlin_server.cli.terminal import printable, word_console, write_data
+from agentlin_server.cli.terminal import printable, say, word_console, write_data
 
 if TYPE_CHECKING:
     from agentlin_client.types import AgentTaskEvent, TaskObject
 
-_TEXT: Final = frozenset({"task.text.delta"})
-_THOUGHT: Final = frozenset({"task.reasoning_text.delta", "task.reasoning_summary_text.delta"})
 _RESTING: Final = {
     "task.input_required": "input-required",
     "task.paused": "paused",
@@ -59,7 +58,7 @@ class Tally:
     def note(self, event: "AgentTaskEvent", at: float) -> None:
         """Take an event into account that came at `at`."""
         self.task_id = event.task_id
-        if event.type in _TEXT or event.type in _THOUGHT:
+        if _grows(event) is not None:
             self.first_at = at if self.first_at is None else self.first_at
             self.last_at = at
         elif (status := _FINAL.get(event.type) or _RESTING.get(event.type)) is not None:
@@ -80,7 +79,8 @@ class Tally:
         if self.first_at is not None:
             parts.append(f"first token after {self.first_at - self.began_at:.2f} s")
         if (rate := self._rate(usage)) is not None:
-            parts.append(f"{rate:.0f} tokens/s")
+            about = "about " if usage.get("estimated") else ""
+            parts.append(f"{about}{rate:.0f} tokens/s")
         if self.ended_at is not None:
             parts.append(f"{self.ended_at - self.began_at:.1f} s in all")
         return " · ".join(parts)
@@ -123,60 +123,75 @@ class Printer:
         self._as_json = as_json
         self._on_first = on_first
         self._words = word_console()
-        self._mode = ""
-        self._item = ""
+        self._last: _Grown | None = None
         self._is_line_open = False
 
     def show(self, event: "AgentTaskEvent") -> None:
         """Print what the event adds."""
+        grown = _grows(event)
         if self._as_json:
-            if event.type in _TEXT or event.type in _THOUGHT or event.type in _FINAL:
+            if grown is not None:
                 self._on_first()
-            write_data(event.to_json(indent=None) + "\n")
-        elif event.type in _TEXT:
-            self._turn_to("answer", event)
-            self._write(event.delta)
-        elif event.type in _THOUGHT:
-            self._turn_to("thought", event)
-            self._think(event.delta)
+            write_data(_line(event))
+        elif grown is not None and grown.delta:
+            self._turn_to(grown)
+            self._write(grown)
 
     def end(self) -> None:
         """End the line that is open, so that words that follow stand on their own."""
         self._on_first()
-        if not self._is_line_open:
-            return
-        self._is_line_open = False
-        if self._mode == "thought":
-            self._words.out("")
-        else:
-            write_data("\n")
+        if self._is_line_open:
+            self._is_line_open = False
+            if self._last is not None and self._last.kind == "thought":
+                self._words.out("")
+            else:
+                write_data("\n")
 
-    def _turn_to(self, mode: str, event: Any) -> None:
-        """Set the answer off from the reasoning, and one item from the next."""
-        if (mode, event.item_id) == (self._mode, self._item):
+    def _turn_to(self, grown: "_Grown") -> None:
+        """Set the answer off from the reasoning, and one item from the next, by a blank line."""
+        last = self._last
+        if last is not None and (last.kind, last.item_id) == (grown.kind, grown.item_id):
             return
-        was_first = not self._mode
         self.end()
-        if not was_first:
-            self._separate(mode)
-        self._mode, self._item = mode, event.item_id
-
-    def _separate(self, mode: str) -> None:
-        """Leave a line blank; on standard output only between two parts of the answer."""
-        if mode == self._mode == "answer":
+        self._last = grown
+        if last is None:
+            return
+        if last.kind == grown.kind == "answer":
             write_data("\n")
         else:
-            self._words.out("")
+            self._words.out("")  # on standard output the answer stands alone
 
-    def _write(self, delta: str) -> None:
-        if delta:
-            write_data(delta)
-            self._is_line_open = not delta.endswith("\n")
+    def _write(self, grown: "_Grown") -> None:
+        if grown.kind == "answer":
+            write_data(grown.delta)
+        else:
+            self._words.out(printable(grown.delta), end="", style="dim")
+        self._is_line_open = not grown.delta.endswith("\n")
 
-    def _think(self, delta: str) -> None:
-        if delta:
-            self._words.out(printable(delta), end="", style="dim")
-            self._is_line_open = not delta.endswith("\n")
+
+def _line(event: "AgentTaskEvent") -> str:
+    """Return the event as the server sent it, its type first, on a line of its own."""
+    fields = {"type": event.type, **event.to_dict(mode="json")}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+class _Grown(NamedTuple):
+    """What an event adds to which text."""
+
+    kind: Literal["answer", "thought"]
+    item_id: str
+    delta: str
+
+
+def _grows(event: "AgentTaskEvent") -> _Grown | None:
+    """Return what the event adds, None if it adds no text."""
+    match event.type:
+        case "task.text.delta":
+            return _Grown("answer", event.item_id, event.delta)
+        case "task.reasoning_text.delta" | "task.reasoning_summary_text.delta":
+            return _Grown("thought", event.item_id, event.delta)
+        case _:
+            return None
 
 
 def new_tally() -> Tally:
@@ -186,10 +201,8 @@ def new_tally() -> Tally:
 
 def report(tally: Tally) -> None:
     """Write the last line, and above it what went wrong, to standard error."""
-    console = word_console()
     if (error := tally.error()) is not None:
-        console.out(printable(f"{tally.status}: {error}"), style="red")
-    style = "green" if tally.exit_code is ExitCode.OK else "yellow"
-    if console.is_terminal and sys.stdout.isatty():
-        console.out("")
-    console.out(printable(tally.summary()), style=style)
+        say(f"{tally.status}: {error}", style="red")
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        say("")
+    say(tally.summary(), style="green" if tally.exit_code is ExitCode.OK else "yellow")

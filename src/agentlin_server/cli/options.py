@@ -1,8 +1,12 @@
 """Options that several commands share."""
 
-from typing import Annotated
+from collections.abc import Callable
+from inspect import cleandoc
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 ServerOption = Annotated[
     str | None,
@@ -23,3 +27,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard outpu
 TaskArgument = Annotated[
     str, typer.Argument(metavar="TASK_ID", help="Id of the task, e.g. task_1.", show_default=False)
 ]
+
+
+def examples(*lines: str) -> Callable[[CommandT], CommandT]:
+    """Return a decorator that adds example lines, kept as they are, to a command's help.
+
+    Each paragraph above them becomes one line: the terminal's width breaks it, not the source's.
+    """
+
+    def decorate(command: CommandT) -> CommandT:
+        paragraphs = cleandoc(command.__doc__ or "").split("\n\n")
+        told = [" ".join(paragraph.split()) for paragraph in paragraphs]
+        # A paragraph after a backspace is not wrapped.
+        command.__doc__ = "\n\n".join((*told, "\n".join(("\b", *lines))))
+        return command
+
+    return decorate

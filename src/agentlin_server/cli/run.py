@@ -1,198 +1,85 @@
 """`agentlin run`: one task, its answer as it comes."""
 
 import sys
-from dataclasses import dataclass
-from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated
 
-import anyio
 import typer
 
-from agentlin_server.cli.connect import Connection, connect, named_server
 from agentlin_server.cli.exits import ExitCode, fail, perform
-from agentlin_server.cli.follow import Printer, new_tally, report
-from agentlin_server.cli.interrupt import Interrupt
-from agentlin_server.cli.options import DbOption, ServerOption
-from agentlin_server.cli.terminal import drop_stdout, word_console
-from agentlin_server.cli.waiting import Waiting
+from agentlin_server.cli.options import DbOption, ServerOption, examples
 
-if TYPE_CHECKING:
-    from agentlin_client import AsyncStream
-    from agentlin_client.types import AgentTaskEvent
-    from agentlin_server.settings import Settings
+_Prompt = Annotated[
+    str,
+    typer.Argument(metavar="PROMPT", help="What the agent shall do; - reads standard input."),
+]
+_Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Model as provider/model; else the server's default one.",
+    ),
+]
+_DeveloperPrompt = Annotated[
+    str | None,
+    typer.Option(
+        "--developer-prompt", "--system", metavar="TEXT", help="Instructions for the agent."
+    ),
+]
+_MaxTokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", metavar="N", min=1, help="Longest answer, in tokens."),
+]
+_Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", metavar="T", min=0.0, help="0 is deterministic, 1 is lively."),
+]
+_Session = Annotated[
+    str | None,
+    typer.Option(
+        "--session", metavar="ID", help="Session to go on with; its tasks are the context."
+    ),
+]
+_Events = Annotated[bool, typer.Option("--json", help="Raw events, one JSON object per line.")]
 
-_SMALL_MODEL: Final = "local/smollm2"
-_SMALL_MODEL_NOTE: Final = (
-    "This was SmolLM2, a very small model: real, but weak. For better answers: agentlin models "
-    "pull FILE.gguf, or set OPENAI_BASE_URL or OPENAI_API_KEY, and choose with --model."
+
+@examples(
+    'agentlin run "Write one sentence about the sea."',
+    'git diff | agentlin run - --system "Write a commit message for this diff."',
+    'agentlin run --model ollama/qwen3:4b --json "Why is the sky blue?"',
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """What to run: the task's parameters that the options name."""
-
-    prompt: str
-    max_tokens: int | None
-    temperature: float | None
-    session: str | None
-
-
 def run(
-    prompt: Annotated[str, typer.Argument(help="What the agent shall do; - reads standard input.")],
+    prompt: _Prompt,
     *,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", "-m", help="Model as provider/model; else the server's default one."
-        ),
-    ] = None,
-    developer_prompt: Annotated[
-        str | None,
-        typer.Option("--developer-prompt", "--system", help="Instructions for the agent."),
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option("--temperature", min=0.0, help="0 is deterministic, 1 is lively."),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option("--session", help="Session to go on with; its tasks are the context."),
-    ] = None,
+    model: _Model = None,
+    developer_prompt: _DeveloperPrompt = None,
+    max_tokens: _MaxTokens = None,
+    temperature: _Temperature = None,
+    session: _Session = None,
     server: ServerOption = None,
     db: DbOption = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Raw events, one JSON object per line.")
-    ] = False,
+    as_json: _Events = False,
 ) -> None:
     """Run a task and print its answer, token by token.
 
     The answer goes to standard output; reasoning, progress and the closing line go to standard
     error. Ctrl-C cancels the task; a second Ctrl-C leaves at once.
-
-    \b
-    agentlin run "Write one sentence about the sea."
-    git diff | agentlin run - --system "Write a commit message for this diff."
-    agentlin run --model ollama/qwen3:4b --json "Why is the sky blue?"
     """
     if server and db:
         fail(ExitCode.USAGE, "--server and --db exclude each other")
     text = sys.stdin.read() if prompt == "-" else prompt
     if not text.strip():
         fail(ExitCode.USAGE, "the prompt is empty")
-    request = _Request(prompt=text, max_tokens=max_tokens, temperature=temperature, session=session)
 
     async def action() -> ExitCode:
-        settings = _settings(db=db, model=model, developer_prompt=developer_prompt)
-        return await _Run(request, settings, as_json=as_json).go(named_server(server, db=db))
+        from agentlin_server.cli.connect import named_server
+        from agentlin_server.cli.taskrun import Request, TaskRun, load_settings
+
+        request = Request(
+            prompt=text, max_tokens=max_tokens, temperature=temperature, session=session
+        )
+        settings = load_settings(db=db, model=model, developer_prompt=developer_prompt)
+        return await TaskRun(request, settings, as_json=as_json).go(named_server(server, db=db))
 
     perform(action)
-
-
-def _settings(**given: Any) -> "Settings":
-    """Read the settings; logs stay quiet unless a level was asked for, as the answer comes here."""
-    from agentlin_server.app.logs import configure_logging
-    from agentlin_server.settings import Settings
-
-    settings = Settings.load(**given)
-    level = settings.log_level if "log_level" in settings.model_fields_set else "error"
-    configure_logging(level, secrets=settings.secrets)
-    return settings
-
-
-class _Run:
-    """One run: the task's stream beside the signals."""
-
-    def __init__(self, request: _Request, settings: "Settings", *, as_json: bool) -> None:
-        self._request = request
-        self._settings = settings
-        self._interrupt = Interrupt()
-        self._waiting = Waiting("waiting for the model")
-        self._printer = Printer(as_json=as_json, on_first=self._waiting.stop)
-        self._as_json = as_json
-        self._tally = new_tally()
-        self._is_created = anyio.Event()
-
-    async def go(self, server: str | None) -> ExitCode:
-        """Run to the end, or until the second signal."""
-        async with anyio.create_task_group() as group:
-            await group.start(self._interrupt.watch)
-            with self._interrupt.scope, self._waiting:
-                async with connect(
-                    self._settings, server=server, progress=self._waiting.progress
-                ) as connection:
-                    await self._run(connection)
-            group.cancel_scope.cancel()
-        if self._interrupt.scope.cancelled_caught:
-            word_console().out("left before the task had stopped", style="yellow")
-            return ExitCode.CANCELED
-        return self._tally.exit_code
-
-    async def _run(self, connection: Connection) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._cancel_when_interrupted, connection)
-            await self._follow(connection)
-            group.cancel_scope.cancel()
-        if not self._as_json:
-            report(self._tally)
-            if self._settings.model is None and connection.model == _SMALL_MODEL:
-                word_console().out(_SMALL_MODEL_NOTE, style="dim")
-
-    async def _follow(self, connection: Connection) -> None:
-        if self._interrupt.first.is_set():  # before there was a task
-            self._tally.status = "canceled"
-            return
-        self._tally.began_at = perf_counter()
-        async with await self._create(connection) as events:
-            try:
-                async for event in events:
-                    self._tally.note(event, perf_counter())
-                    self._is_created.set()
-                    self._printer.show(event)
-            except BrokenPipeError:  # nobody reads any more, e.g. `| head -1`
-                drop_stdout()
-                await self._cancel(connection)
-                self._tally.status = "canceled"
-            finally:
-                self._printer.end()
-
-    async def _create(self, connection: Connection) -> "AsyncStream[AgentTaskEvent]":
-        from agentlin_client import omit
-        from agentlin_client.types import AgentConfig
-
-        request, settings = self._request, self._settings
-        config: AgentConfig | None = None
-        if settings.model or settings.developer_prompt:
-            # An empty model is the server's default one.
-            config = {
-                "model": settings.model or "",
-                "developer_prompt": settings.developer_prompt,
-            }
-        wanted = {"max_tokens": request.max_tokens, "temperature": request.temperature}
-        sampling = {name: value for name, value in wanted.items() if value is not None}
-        return await connection.client.tasks.create(
-            stream=True,
-            user_message_content=request.prompt,
-            agent_config=config or omit,
-            inference_args=sampling or omit,
-            session_id=request.session or omit,
-        )
-
-    async def _cancel_when_interrupted(self, connection: Connection) -> None:
-        await self._interrupt.first.wait()
-        await self._is_created.wait()
-        self._printer.end()
-        word_console().out("canceling the task; Ctrl-C again leaves at once", style="yellow")
-        await self._cancel(connection)
-
-    async def _cancel(self, connection: Connection) -> None:
-        from agentlin_client import ConflictError
-
-        assert self._tally.task_id is not None, "it came with the first event"
-        try:
-            await connection.client.tasks.cancel(self._tally.task_id)
-        except ConflictError:
-            return  # it ended by itself just before

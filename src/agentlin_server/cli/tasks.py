@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from agentlin_server.cli.connect import connect, named_server
 from agentlin_server.cli.exits import ExitCode, fail, perform
-from agentlin_server.cli.options import DbOption, JsonOption, ServerOption, TaskArgument
+from agentlin_server.cli.options import DbOption, JsonOption, ServerOption, TaskArgument, examples
 from agentlin_server.cli.terminal import data_console, printable
 
 if TYPE_CHECKING:
@@ -22,27 +21,30 @@ _STYLES: Final = {"completed": "green", "failed": "red", "expired": "red", "canc
 
 
 @tasks.command("list")
+@examples(
+    "agentlin tasks list --status working --status queued",
+)
 def list_tasks(
     *,
     session: Annotated[
-        str | None, typer.Option("--session", help="Only tasks of this session.")
+        str | None, typer.Option("--session", metavar="ID", help="Only tasks of this session.")
     ] = None,
     status: Annotated[
         list[str] | None,
-        typer.Option("--status", help="Only tasks with this status; may be given repeatedly."),
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help="Only tasks with this status; may be given repeatedly.",
+        ),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, max=100, help="How many, at most.")
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=100, help="How many, at most.")
     ] = 10,
     server: ServerOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List tasks, newest first; with --json one object per line.
-
-    \b
-    agentlin tasks list --status working --status queued
-    """
+    """List tasks, newest first; with --json one object per line."""
 
     async def action(client: "AsyncClient") -> ExitCode:
         from agentlin_client import omit
@@ -130,6 +132,7 @@ def _with_client(
 
     async def connected() -> ExitCode:
         from agentlin_server.app.logs import configure_logging
+        from agentlin_server.cli.connect import connect, named_server
         from agentlin_server.settings import Settings
 
         settings = Settings.load(db=db)

@@ -43,6 +43,14 @@ def word_console() -> "Console":
     )
 
 
+def say(text: str, *, style: str = "") -> None:
+    """Write a line for people to standard error; on a terminal it is broken between words."""
+    from rich.text import Text
+
+    console = word_console()
+    console.print(Text(printable(text), style=style), soft_wrap=not console.is_terminal)
+
+
 def write_data(text: str) -> None:
     """Write to standard output, at once; made safe if that is a terminal, else as it is."""
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)

@@ -6,17 +6,23 @@ from typing import Annotated
 import typer
 
 from agentlin_server.cli.exits import ExitCode, perform
-from agentlin_server.cli.options import JsonOption
+from agentlin_server.cli.options import JsonOption, examples
 from agentlin_server.cli.terminal import data_console
 
 models = typer.Typer(no_args_is_help=True, help="Weights of local models on this machine.")
 
 
 @models.command()
+@examples(
+    "agentlin models pull",
+    "agentlin models pull ~/Downloads/Qwen3-4B-Q4_K_M.gguf",
+    "agentlin models pull hf:unsloth/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q4_K_M.gguf",
+)
 def pull(
     source: Annotated[
         str | None,
         typer.Argument(
+            metavar="SOURCE",
             help="Path of a GGUF file, its URL, or hf:OWNER/REPO/FILE; without it SmolLM2.",
             show_default=False,
         ),
@@ -24,13 +30,7 @@ def pull(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch weights into the cache folder and say what the model is called.
-
-    \b
-    agentlin models pull
-    agentlin models pull ~/Downloads/Qwen3-4B-Q4_K_M.gguf
-    agentlin models pull hf:unsloth/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q4_K_M.gguf
-    """
+    """Fetch weights into the cache folder and say what the model is called."""
 
     async def action() -> ExitCode:
         import anyio.to_thread

@@ -44,14 +44,22 @@ class Draft(msgspec.Struct, frozen=True):
         return self.type in _STAMPED_TYPES
 
 
-class DeltaDraft(msgspec.Struct, frozen=True, gc=False):
-    """A delta before the log numbers it; `tail` is the JSON that follows the number."""
+class DeltaRun(msgspec.Struct, frozen=True, gc=False):
+    """Deltas of one part, in a row, before the log numbers them: one event per tail.
+
+    A tail is the JSON that follows the event's number.
+    """
 
     type: str
-    tail: bytes
+    tails: list[bytes]
 
 
-AnyDraft = Draft | DeltaDraft
+AnyDraft = Draft | DeltaRun
+
+
+def count(drafts: Sequence[AnyDraft]) -> int:
+    """Return how many events the drafts are."""
+    return sum(len(one.tails) if isinstance(one, DeltaRun) else 1 for one in drafts)
 
 
 class DeltaEncoder:
@@ -69,9 +77,10 @@ class DeltaEncoder:
         self._before = b"," + encode_json(fields)[1:-1] + b',"delta":'
         self._after = after
 
-    def __call__(self, text: str) -> DeltaDraft:
-        """Return the draft of a delta that adds `text`."""
-        return DeltaDraft(self._type, self._before + encode_json(text) + self._after)
+    def __call__(self, texts: Sequence[str]) -> DeltaRun:
+        """Return the draft of deltas that add these texts, one each."""
+        encode, before, after = encode_json, self._before, self._after
+        return DeltaRun(self._type, [before + encode(text) + after for text in texts])
 
 
 def created() -> Draft:

@@ -78,7 +78,7 @@ class ModelCaller:
         self._step = step
         self._request = ModelRequest(
             model=name,
-            messages=context.messages,
+            messages=list(context.messages),  # the context grows, the request does not
             sampling=self._spec.sampling,
             output_tokens_max=self._spec.output_tokens_max or None,
         )
@@ -95,7 +95,7 @@ class ModelCaller:
             closing, rows = self.abandon()
             if closing:
                 await self._log.append(closing, rows=rows)
-            superseded = [done.item["id"] for done in attempt.reply.done]
+            superseded = [done.item["id"] for done in attempt.reply.done] or superseded
             number += 1
 
     def abandon(self) -> tuple[Drafts, Rows]:

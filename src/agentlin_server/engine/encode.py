@@ -9,7 +9,7 @@ import msgspec
 from agentlin_server.domain.events import (
     SNAPSHOT_TYPES,
     AnyDraft,
-    DeltaDraft,
+    DeltaRun,
     Json,
     encode_json,
 )
@@ -26,17 +26,29 @@ class Numbering:
         self._task = b'","task_id":' + encode_json(task_id) + b',"sequence_number":'
         self._heads: dict[str, bytes] = {}
 
-    def line(self, draft: AnyDraft, seq: int, at: float) -> bytes:
-        """Return the event's JSON, without the task snapshot."""
-        head = self._heads.get(draft.type)
+    def lines(self, drafts: Sequence[AnyDraft], first_seq: int, at: float) -> list[bytes]:
+        """Return the events' JSON, without task snapshots.
+
+        Args:
+            drafts: The events, in order.
+            first_seq: Number of the first one.
+            at: When they happened, seconds since the Unix epoch.
+        """
+        lines: list[bytes] = []
+        for draft in drafts:
+            head, seq = self._head(draft.type), first_seq + len(lines)
+            if isinstance(draft, DeltaRun):
+                lines += [head + b"%d" % n + tail for n, tail in enumerate(draft.tails, seq)]
+                continue
+            body = {"timestamp": timestamp(at), **draft.body} if draft.is_stamped else draft.body
+            lines.append(head + b"%d" % seq + (b"," + encode_json(body)[1:] if body else b"}"))
+        return lines
+
+    def _head(self, event_type: str) -> bytes:
+        head = self._heads.get(event_type)
         if head is None:
-            head = self._heads[draft.type] = b'{"type":"' + draft.type.encode() + self._task
-        if isinstance(draft, DeltaDraft):
-            return head + b"%d" % seq + draft.tail
-        body = draft.body
-        if draft.is_stamped:
-            body = {"timestamp": timestamp(at), **body}
-        return head + b"%d" % seq + (b"," + encode_json(body)[1:] if body else b"}")
+            head = self._heads[event_type] = b'{"type":"' + event_type.encode() + self._task
+        return head
 
 
 def timestamp(at: float) -> str:
@@ -71,4 +83,4 @@ def with_snapshot(line: bytes, task: bytes) -> bytes:
 
 def are_deltas(drafts: Sequence[AnyDraft]) -> bool:
     """True if a fold may skip these events once their dones follow."""
-    return all(isinstance(d, DeltaDraft) or d.type == "task.text.delta" for d in drafts)
+    return all(isinstance(d, DeltaRun) or d.type == "task.text.delta" for d in drafts)

@@ -18,7 +18,7 @@ from agentlin_server.domain.errors import (
     TaskNotFoundError,
 )
 from agentlin_server.domain.events import Draft, Json
-from agentlin_server.domain.ids import new_id
+from agentlin_server.domain.ids import TaskPk, new_id
 from agentlin_server.domain.ports import Clock, Redact, Store, TaskRow
 from agentlin_server.domain.status import TERMINAL, Signal, Status
 from agentlin_server.engine.encode import Numbering
@@ -114,6 +114,7 @@ class Engine:
     async def drain(self) -> None:
         """Admit no new task, and let the running ones go on for a while."""
         self._is_stopping = True
+        self._dispatcher.stop_claiming()
         with anyio.move_on_after(self._limits.stop_grace_s):
             for handle in self._runs.all():
                 await handle.ended.wait()
@@ -145,7 +146,8 @@ class Engine:
                 events_if_started=_lines(_STARTED, new.id, at),
                 events_if_queued=_lines(_QUEUED, new.id, at),
             )
-            created = await self._store.create(new)
+            with anyio.CancelScope(shield=True):  # a caller who leaves now must not strand it
+                created = await self._store.create(new)
             is_started = created.started
             if is_started:
                 frozen = Frozen(wanted.spec, wanted.request)
@@ -200,14 +202,20 @@ class Engine:
     async def _recover(self) -> None:
         """End what an earlier process left unfinished; tasks that waited go on waiting."""
         for pk in await self._store.unfinished():
-            task = await self._store.get_by_pk(pk)
-            if task is None:
-                continue
-            if task.cancel_requested:
-                await self._takeover.end(pk, Signal.CANCEL, events.canceled())
-            elif task.status is not Status.QUEUED:
-                log.warning("task %s was running when the server stopped", task.id)
-                await self._takeover.end(pk, Signal.FAIL, events.failed(RESTARTED))
+            try:
+                await self._recover_one(pk)
+            except Exception:  # one damaged log must not keep the server from starting
+                log.exception("task row %s can't be recovered; it stays as it is", pk)
+
+    async def _recover_one(self, pk: TaskPk) -> None:
+        task = await self._store.get_by_pk(pk)
+        if task is None:
+            return
+        if task.cancel_requested:
+            await self._takeover.end(pk, Signal.CANCEL, events.canceled())
+        elif task.status is not Status.QUEUED:
+            log.warning("task %s was running when the server stopped", task.id)
+            await self._takeover.end(pk, Signal.FAIL, events.failed(RESTARTED))
 
     async def _purge(self) -> None:
         while True:
@@ -219,5 +227,4 @@ class Engine:
 
 
 def _lines(drafts: Sequence[Draft], task_id: str, at: float) -> list[bytes]:
-    numbering = Numbering(task_id)
-    return [numbering.line(draft, seq, at) for seq, draft in enumerate(drafts)]
+    return Numbering(task_id).lines(drafts, 0, at)

@@ -47,6 +47,7 @@ class LocalDispatcher:
         self._prepare = prepare
         self._wake = anyio.Event()
         self._group: TaskGroup | None = None
+        self._is_claiming = True
         self.running = 0
         self.waiting = 0
         """How many tasks wait for a slot or for their session, as far as known."""
@@ -73,6 +74,10 @@ class LocalDispatcher:
         if self.waiting:
             self._wake.set()
 
+    def stop_claiming(self) -> None:
+        """Leave what waits to the next process; what runs goes on."""
+        self._is_claiming = False
+
     def start(self, run: Run) -> None:
         """Run a task in a slot that `reserve_nowait` took."""
         if self._group is None:
@@ -95,7 +100,7 @@ class LocalDispatcher:
 
     async def _claim_waiting(self, group: TaskGroup) -> None:
         free = self._running_max - self.running
-        if free <= 0:
+        if free <= 0 or not self._is_claiming:
             return
         try:
             found = await self._store.claim_next(owner=self._owner, limit=free)

@@ -9,7 +9,7 @@ from agentlin_client.types.fold import TaskFold
 from agentlin_server.domain.events import (
     SNAPSHOT_TYPES,
     AnyDraft,
-    DeltaDraft,
+    DeltaRun,
     Draft,
     Json,
     encode_json,
@@ -119,6 +119,7 @@ class TaskLog:
                 first_seq=commit.first_seq,
                 lines=sent,
                 task=snapshot,
+                delta_type=_delta_type(drafts),
             )
         await self._store.append(commit, on_commit=partial(self._publish, segment))
 
@@ -126,17 +127,19 @@ class TaskLog:
         self, drafts: Sequence[AnyDraft], at: float
     ) -> tuple[list[bytes], list[bytes], bytes | None]:
         """Return the events as stored, as sent, and the last snapshot; fold in what is no delta."""
-        line = self._numbering.line
-        stored = [line(draft, seq, at) for seq, draft in enumerate(drafts, self._next_seq)]
-        if all(isinstance(draft, DeltaDraft) for draft in drafts):
+        stored = self._numbering.lines(drafts, self._next_seq, at)
+        if all(isinstance(draft, DeltaRun) for draft in drafts):
             return stored, stored, None
-        sent, task = list(stored), None
-        for n, draft in enumerate(drafts):
-            if isinstance(draft, Draft):
-                self.fold.apply(decode_event(stored[n]))
-                if draft.type in SNAPSHOT_TYPES:
-                    task = snapshot_json(self.fold.snapshot())
-                    sent[n] = with_snapshot(stored[n], task)
+        sent, task, n = list(stored), None, 0
+        for draft in drafts:
+            if isinstance(draft, DeltaRun):
+                n += len(draft.tails)
+                continue
+            self.fold.apply(decode_event(stored[n]))
+            if draft.type in SNAPSHOT_TYPES:
+                task = snapshot_json(self.fold.snapshot())
+                sent[n] = with_snapshot(stored[n], task)
+            n += 1
         return stored, sent, task
 
     def _publish(self, segment: Published | None) -> None:
@@ -152,3 +155,9 @@ def _error(drafts: Sequence[AnyDraft]) -> bytes | None:
     last = drafts[-1] if drafts else None
     error: Json | None = last.body.get("error") if isinstance(last, Draft) else None
     return None if error is None else encode_json(error)
+
+
+def _delta_type(drafts: Sequence[AnyDraft]) -> str | None:
+    """Return the type of all drafts, if they are one run of deltas."""
+    only = drafts[0] if len(drafts) == 1 else None
+    return only.type if isinstance(only, DeltaRun) else None

@@ -1,6 +1,7 @@
 """The reading end of the logs: a task as it is now, and its events from any point on."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -56,8 +57,14 @@ class TaskReader:
         return fold
 
     async def request(self, task: TaskRow) -> Mapping[str, Any]:
-        """Return the messages that the task was created with: the log's first fact."""
+        """Return the messages that the task was created with: the log's first fact.
+
+        Raises:
+            TaskNotFoundError: the task was deleted after its row was read.
+        """
         first = await self._store.read(task.pk, after_seq=-1, bytes_max=1)
+        if not first:
+            raise TaskNotFoundError(f"no task {task.id!r}")
         return first[0].facts[0]
 
     async def is_over(self, task: TaskRow, *, after_seq: int) -> bool:
@@ -75,7 +82,7 @@ class TaskReader:
 
     async def follow(
         self, pk: TaskPk, *, after_seq: int, until_final: bool, idle_s: float
-    ) -> AsyncIterator[Sequence[Published]]:
+    ) -> AsyncGenerator[Sequence[Published]]:
         """Yield the events after a number, in order, each once, until the task ends or rests.
 
         Yields an empty batch whenever nothing came for `idle_s` seconds, so that the caller
@@ -128,9 +135,10 @@ class TaskReader:
                 task = await self._store.get_by_pk(pk)
                 if task is None:  # deleted while being read: what is left needs no snapshot
                     continue
-                fold = await self.fold(task, up_to_seq=segment.first_seq + n)
-                task_json = snapshot_json(fold.snapshot())
-                lines[n] = with_snapshot(line, task_json)
+                with suppress(TaskNotFoundError):  # likewise
+                    fold = await self.fold(task, up_to_seq=segment.first_seq + n)
+                    task_json = snapshot_json(fold.snapshot())
+                    lines[n] = with_snapshot(line, task_json)
         return Published(
             rev=segment.rev,
             generation=segment.generation,

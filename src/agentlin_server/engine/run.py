@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -30,6 +31,7 @@ from agentlin_server.domain.errors import (
     ModelError,
     ModelTimeoutError,
     StaleWriterError,
+    TaskNotFoundError,
 )
 from agentlin_server.domain.events import Json
 from agentlin_server.domain.model import Model
@@ -179,7 +181,9 @@ class TaskRun:
             earlier = await self._store.session_tasks(
                 task.tenant, task.session_id, before=task.session_pos
             )
-            turns = [(one.id, await self._reader.snapshot(one)) for one in earlier]
+            for one in earlier:
+                with suppress(TaskNotFoundError):  # deleted since
+                    turns.append((one.id, await self._reader.snapshot(one)))
         self._context = contexts.start(
             spec.developer_prompt,
             turns=turns,

@@ -1,6 +1,8 @@
 """Ending a task whose runner is gone or silent: fence the runner off, then close the task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import anyio
 
 from agentlin_client.types.fold import TaskFold
 from agentlin_server.agent.closing import close_open, finished_items_of_unfinished_calls
@@ -26,9 +28,19 @@ class Takeover:
     hub: Hub
     clock: Clock
     owner: str
+    _lock: anyio.Lock = field(default_factory=anyio.Lock, init=False)
 
     async def end(self, pk: TaskPk, signal: Signal, final: Draft) -> bool:
-        """Close what is open as incomplete and append `final`; False if it was final already."""
+        """Close what is open as incomplete and append `final`; False if it was final already.
+
+        Once begun it goes on even if the caller is canceled: the runner is fenced off by then.
+        """
+        # One at a time: two claims of one task would fence each other off.
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                return await self._end(pk, signal, final)
+
+    async def _end(self, pk: TaskPk, signal: Signal, final: Draft) -> bool:
         claimed = await self.store.claim(pk, owner=self.owner, take_over=True)
         if claimed is None:
             return False

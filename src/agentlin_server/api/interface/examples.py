@@ -122,13 +122,13 @@ def _lines() -> Sequence[bytes]:
     fold = TaskFold()
     numbering = Numbering(TASK_ID)
     lines: list[bytes] = []
-    for seq, draft in enumerate(_drafts()):
-        line = numbering.line(draft, seq, _CREATED_AT + seq * _EVENT_GAP_S)
-        event = decode_event(line)
-        fold.apply(event | {"task": _BASE} if seq == 0 else event)
-        if needs_snapshot(line):
-            line = with_snapshot(line, snapshot_json(fold.snapshot()))
-        lines.append(line)
+    for draft in _drafts():
+        at = _CREATED_AT + len(lines) * _EVENT_GAP_S
+        for line in numbering.lines([draft], len(lines), at):
+            event = decode_event(line)
+            fold.apply(event | {"task": _BASE} if not lines else event)
+            task = snapshot_json(fold.snapshot())
+            lines.append(with_snapshot(line, task) if needs_snapshot(line) else line)
     return lines
 
 
@@ -145,7 +145,7 @@ def _drafts() -> list[AnyDraft]:
         events.tools_updated([]),
         events.item_added(item | {"status": "in_progress", "message_content": []}, step=1),
         events.part_added(_MESSAGE_ID, **place, part=empty),
-        *(delta(piece) for piece in _PIECES),
+        delta(_PIECES),
         events.text_done(_MESSAGE_ID, **place, text=text, logprobs=[]),
         events.part_done(_MESSAGE_ID, **place, part=whole),
         events.item_done(

@@ -143,9 +143,10 @@ async def start_child(weights: LocalWeights, options: EngineOptions) -> Child:
 
 async def _spawn(log: IO[bytes]) -> Process:
     """Start the child process; its standard error goes to `log`, which is closed if it fails."""
+    process: Process | None = None
     try:
         with anyio.CancelScope(shield=True):  # takes milliseconds; half a start can't be undone
-            return await anyio.open_process(
+            process = await anyio.open_process(
                 [sys.executable, "-m", "agentlin_server.models.local.child"],
                 stdin=PIPE,
                 stdout=PIPE,
@@ -158,6 +159,8 @@ async def _spawn(log: IO[bytes]) -> Process:
         raise ModelUnavailableError(
             f"the local model's process could not be started: {exc}", provider=PROVIDER
         ) from exc
+    assert process is not None, "nothing cancels the scope but its end"
+    return process
 
 
 class _SaidError(Exception):

@@ -33,7 +33,8 @@ UPDATE task
  WHERE pk = :task_pk
 
 -- name: free_session
-UPDATE session SET busy_task_pk = NULL WHERE busy_task_pk = :task_pk
+UPDATE session SET busy_task_pk = NULL
+ WHERE pk = (SELECT session_pk FROM task WHERE pk = :task_pk) AND busy_task_pk = :task_pk
 
 -- name: insert_item
 INSERT INTO item (task_pk, ord, id, step, attempt, supersedes, type, call_id, status, provider_state, done_rev)
@@ -70,8 +71,11 @@ SELECT pk, user_id, busy_task_pk, next_pos,
        EXISTS (SELECT 1 FROM task WHERE session_pk = session.pk AND status IN ('created', 'queued')) AS has_waiting
   FROM session WHERE tenant = :tenant AND id = :id
 
+-- name: find_task
+SELECT pk, body_hmac FROM task WHERE tenant = :tenant AND id = :id
+
 -- name: last_of_session
-SELECT t.pk FROM task t
+SELECT t.pk, t.id FROM task t
  WHERE t.session_pk = :session_pk
    AND (t.status IN ('created', 'queued', 'working', 'input-required', 'paused', 'completed')
         OR EXISTS (SELECT 1 FROM item WHERE task_pk = t.pk AND status = 'completed'))
@@ -88,7 +92,8 @@ UPDATE session SET next_pos = next_pos + 1, busy_task_pk = coalesce(:busy_task_p
 
 -- name: claimable
 SELECT t.pk FROM task t JOIN session s ON s.pk = t.session_pk
- WHERE t.status = 'queued' AND s.busy_task_pk IS NULL
+ WHERE t.status = 'queued' AND NOT t.cancel_requested
+   AND (s.busy_task_pk IS NULL OR (s.busy_task_pk = t.pk AND t.lease_owner IS NOT :owner)) -- its owner died
    AND NOT EXISTS (SELECT 1 FROM task o WHERE o.session_pk = t.session_pk AND o.status = 'queued'
                       AND o.session_pos < t.session_pos)
  ORDER BY t.priority DESC, t.pk LIMIT :limit
@@ -99,7 +104,9 @@ UPDATE task SET generation = generation + 1, lease_owner = :owner, attempts = at
 
 -- name: occupy_session
 UPDATE session SET busy_task_pk = :pk
- WHERE pk = (SELECT session_pk FROM task WHERE pk = :pk) AND (busy_task_pk IS NULL OR busy_task_pk = :pk)
+ WHERE pk = (SELECT session_pk FROM task WHERE pk = :pk AND NOT cancel_requested)
+   AND (busy_task_pk IS NULL
+        OR busy_task_pk = (SELECT pk FROM task WHERE pk = :pk AND lease_owner IS NOT :owner)) -- its owner died
 
 -- name: journal_end
 SELECT rev, last_seq FROM journal WHERE task_pk = :pk ORDER BY rev DESC LIMIT 1
@@ -118,7 +125,7 @@ WITH RECURSIVE family (pk) AS (
 SELECT pk FROM family
 
 -- name: reserve_deleted_key
-UPDATE idempotency SET task_pk = NULL, expires_at = :until
+UPDATE idempotency SET task_pk = NULL, expires_at = coalesce(expires_at, :until)
  WHERE (tenant, route, key) = (SELECT tenant, idem_route, idem_key FROM task WHERE pk = :pk) AND task_pk = :pk
 
 -- name: delete_orphaned_spec

@@ -152,7 +152,7 @@ class SqliteStore:
 
     async def check(self) -> None:
         """See Store."""
-        await self._write(lambda db: db.execute("DELETE FROM worker WHERE id IS NULL"))
+        await self._write(_dirty_a_page)
         await self._read(lambda db: db.execute("SELECT 1 FROM task LIMIT 1").fetchone())
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -170,7 +170,12 @@ class SqliteStore:
             db = self._local.db = open_reader(self._path)
             self._connections.append(db)
         try:
-            return query(db)
+            db.execute("BEGIN")  # all statements of one read see the same moment
+            try:
+                return query(db)
+            finally:
+                if db.in_transaction:
+                    db.execute("COMMIT")
         except sqlite3.Error as exc:
             raise StorageError(f"the database refused the read: {exc}") from exc
 
@@ -183,6 +188,12 @@ def _prepared(path: Path | str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _dirty_a_page(db: sqlite3.Connection) -> None:
+    """Make the commit write something; a statement that matches no row would not."""
+    db.execute("INSERT INTO worker (id, lease_until) VALUES ('', 0)")
+    db.execute("DELETE FROM worker WHERE id = ''")
 
 
 def _create(new: NewTask, db: sqlite3.Connection) -> Created:

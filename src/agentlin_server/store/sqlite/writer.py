@@ -6,6 +6,7 @@ what waited, and never waits for more.
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from typing import Any, Final
 
 from agentlin_server.domain.errors import StorageError
 from agentlin_server.store.sqlite.connection import MEMORY
+
+log = logging.getLogger(__name__)
 
 Job = Callable[[sqlite3.Connection], Any]
 
@@ -75,7 +78,7 @@ class GroupWriter:
             if is_last:
                 break
             self._checkpoint_if_due()
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._checkpoint("TRUNCATE")
         self._db.close()
 
     def _next_group(self) -> tuple[list[_Submitted], bool]:
@@ -135,12 +138,17 @@ class GroupWriter:
             return
         try:
             size = self._wal.stat().st_size
-        except FileNotFoundError:
+        except OSError:
             return
         if size < _CHECKPOINT_BYTES:
             return
-        mode = "TRUNCATE" if size > _TRUNCATE_BYTES else "PASSIVE"
-        self._db.execute(f"PRAGMA wal_checkpoint({mode})")
+        self._checkpoint("TRUNCATE" if size > _TRUNCATE_BYTES else "PASSIVE")
+
+    def _checkpoint(self, mode: str) -> None:
+        try:
+            self._db.execute(f"PRAGMA wal_checkpoint({mode})")
+        except sqlite3.Error as exc:  # the log beside the database stays; nothing is lost
+            log.warning("the database's log can't be checkpointed: %s", exc)
 
 
 def _report(group: Sequence[_Submitted]) -> None:

@@ -61,7 +61,8 @@ def create(db: sqlite3.Connection, new: NewTask) -> Created:
     started = new.may_start and is_free
     lines = new.events_if_started if started else new.events_if_queued
     status = Status.WORKING if started else Status.QUEUED
-    pk = _insert_task(db, new, session, status=status, next_seq=len(lines))
+    previous = _previous(db, session)
+    pk = _insert_task(db, new, session, previous, status=status, next_seq=len(lines))
     occupied = pk if started else None
     db.execute(SQL["take_session_place"], {"pk": session["pk"], "busy_task_pk": occupied})
     spec = {"tenant": new.tenant, "hash": new.spec_hash, "body": new.spec}
@@ -76,16 +77,34 @@ def create(db: sqlite3.Connection, new: NewTask) -> Created:
         | {"last_seq": len(lines) - 1, "at": new.at, "codec": codec, "events": events}
         | {"facts": facts},
     )
-    task = task_by_pk(db, pk)
-    assert task is not None
+    task = TaskRow(
+        pk=pk,
+        tenant=new.tenant,
+        id=new.id,
+        user_id=new.user_id or session["user_id"],
+        client_id=new.client_id,
+        session_id=new.session_id,
+        session_pos=session["next_pos"],
+        parent_id=None,
+        previous_task_id=None if previous is None else previous["id"],
+        status=status,
+        generation=int(started),
+        attempts=int(started),
+        spec_hash=new.spec_hash,
+        metadata=new.metadata,
+        created_at=new.at,
+        finished_at=None,
+        body_hmac=new.body_hmac,
+    )
     return Created(task=task, is_new=True, started=started)
 
 
 def _find_earlier(db: sqlite3.Connection, new: NewTask) -> TaskRow | None:
-    if (same_id := task_by_id(db, new.tenant, new.id)) is not None:
-        if same_id.body_hmac != new.body_hmac:
+    same_id = db.execute(SQL["find_task"], {"tenant": new.tenant, "id": new.id}).fetchone()
+    if same_id is not None:
+        if same_id["body_hmac"] != new.body_hmac:
             raise IdempotencyConflictError(f"task_id {new.id!r} is taken by another request")
-        return same_id
+        return task_by_pk(db, same_id["pk"])
     at = {"tenant": new.tenant, "at": new.at}
     deleted = at | {"route": _DELETED_ID_ROUTE, "key": new.id}
     if db.execute(SQL["find_reservation"], deleted).fetchone() is not None:
@@ -110,14 +129,26 @@ def _session(db: sqlite3.Connection, new: NewTask) -> sqlite3.Row:
     return row
 
 
+def _previous(db: sqlite3.Connection, session: sqlite3.Row) -> sqlite3.Row | None:
+    """Return the last task of the session that the new one's context contains."""
+    if session["next_pos"] == 0:
+        return None
+    row: sqlite3.Row | None = db.execute(
+        SQL["last_of_session"], {"session_pk": session["pk"]}
+    ).fetchone()
+    return row
+
+
 def _insert_task(
-    db: sqlite3.Connection, new: NewTask, session: sqlite3.Row, *, status: Status, next_seq: int
+    db: sqlite3.Connection,
+    new: NewTask,
+    session: sqlite3.Row,
+    previous: sqlite3.Row | None,
+    *,
+    status: Status,
+    next_seq: int,
 ) -> TaskPk:
     is_started = status is Status.WORKING
-    previous = None
-    if session["next_pos"] > 0:
-        found = db.execute(SQL["last_of_session"], {"session_pk": session["pk"]}).fetchone()
-        previous = None if found is None else found["pk"]
     cursor = db.execute(
         SQL["insert_task"],
         {
@@ -127,7 +158,7 @@ def _insert_task(
             "client_id": new.client_id,
             "session_pk": session["pk"],
             "session_pos": session["next_pos"],
-            "previous_pk": previous,
+            "previous_pk": None if previous is None else previous["pk"],
             "status": status.value,
             "next_seq": next_seq,
             "generation": int(is_started),
@@ -260,7 +291,7 @@ def claim(db: sqlite3.Connection, pk: int, owner: str, *, take_over: bool) -> Cl
     if not take_over:
         if task.status is not Status.QUEUED:
             return None
-        if db.execute(SQL["occupy_session"], {"pk": pk}).rowcount != 1:
+        if db.execute(SQL["occupy_session"], {"pk": pk, "owner": owner}).rowcount != 1:
             return None
     db.execute(SQL["claim"], {"pk": pk, "owner": owner})
     end = db.execute(SQL["journal_end"], {"pk": pk}).fetchone()
@@ -271,7 +302,7 @@ def claim(db: sqlite3.Connection, pk: int, owner: str, *, take_over: bool) -> Cl
 
 def claim_next(db: sqlite3.Connection, owner: str, limit: int) -> ClaimRound:
     """Claim the oldest queued tasks whose turn it is in their sessions."""
-    rows = db.execute(SQL["claimable"], {"limit": limit}).fetchall()
+    rows = db.execute(SQL["claimable"], {"owner": owner, "limit": limit}).fetchall()
     claims = (claim(db, row["pk"], owner, take_over=False) for row in rows)
     granted = [one for one in claims if one is not None]
     queued = db.execute("SELECT count(*) FROM task WHERE status = 'queued'").fetchone()[0]
