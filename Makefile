@@ -1,7 +1,7 @@
 # Needs Python >= 3.11 and make; uses uv where it is present, else venv and pip. Written for GNU Make 3.81 (macOS).
 
 # Handed over in the environment, so that no shell reads it.
-DEMO_PROMPT ?= Rewrite in plain words: The committee resolved to defer its decision pending further review.
+DEMO_PROMPT ?= Give me three tips for better sleep.
 export DEMO_PROMPT
 PYTEST_ARGS ?=
 

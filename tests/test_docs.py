@@ -40,6 +40,23 @@ def test_a_part_that_nobody_makes_is_an_error(generate_docs: ModuleType) -> None
         generate_docs.rendered("<!-- generated: poetry -->\n<!-- end -->\n")
 
 
+def test_the_settings_are_named_as_they_are_read_and_no_machine_shows(
+    generate_docs: ModuleType,
+) -> None:
+    table = generate_docs.settings()
+    assert "| `OPENAI_API_KEY` |" in table
+    assert "AGENTLIN_OPENAI" not in table
+    assert str(Path.home()) not in table
+    assert "<class" not in table
+
+
+def test_the_examples_of_a_command_are_code(generate_docs: ModuleType) -> None:
+    page = generate_docs.cli()
+    assert "## `agentlin run PROMPT`" in page
+    assert "```bash\nagentlin serve\n" in page
+    assert "\b" not in page
+
+
 def test_every_page_is_up_to_date(
     generate_docs: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,7 +47,7 @@ PLANTED: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("agentlin_server.engine", "starlette"),
         ("agentlin_server.app", "starlette"),
     ],
-    "web-server": [("agentlin_server.engine", "uvicorn"), ("agentlin_client.lib", "uvicorn")],
+    "web-server": [("agentlin_server.engine", "uvicorn"), ("agentlin_client.resources", "uvicorn")],
     "migration-tool": [("agentlin_server.store.sqlite", "sqlalchemy")],
     "domain-is-pure": [
         ("agentlin_server.domain.status", "sqlite3"),

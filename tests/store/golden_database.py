@@ -4,6 +4,8 @@ Run once for each migration, when it is released; what is in `golden/` is never 
 """
 
 import asyncio
+import gzip
+import tempfile
 from pathlib import Path
 
 import anyio
@@ -36,5 +38,7 @@ async def make(path: Path) -> None:
 
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
-    (GOLDEN / f"{HEAD}.db").unlink(missing_ok=True)
-    asyncio.run(make(GOLDEN / f"{HEAD}.db"))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "made.db"
+        asyncio.run(make(made))
+        (GOLDEN / f"{HEAD}.db.gz").write_bytes(gzip.compress(made.read_bytes(), mtime=0))

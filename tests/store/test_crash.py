@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from agentlin_server.store.sqlite import SqliteStore
@@ -31,26 +33,30 @@ asyncio.run(main())
 """
 
 
-@requirement("journal.durable")
-async def test_all_that_an_append_had_returned_for_outlives_a_kill(tmp_path: Path) -> None:
-    path = make_empty(tmp_path / "tasks.db")
+def _write_and_kill(path: Path) -> int:
+    """Kill a writer in the middle; return how many events it said were appended."""
     root = Path(__file__).parents[2]
-    writer = subprocess.Popen(
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)],
         stdout=subprocess.PIPE,
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    assert writer.stdout is not None
-    told = 0
-    for line in writer.stdout:
-        told = int(line)
-        if told > 100:
-            break
-    writer.send_signal(signal.SIGKILL)
-    told = max([told, *(int(line) for line in writer.stdout.read().split(b"\n")[:-1])])
-    writer.stdout.close()
-    assert writer.wait(10) == -signal.SIGKILL
+        env=environment,
+    ) as writer:
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            if int(line) > 100:
+                break
+        writer.kill()
+        rest = writer.stdout.read().split(b"\n")[:-1]
+        assert writer.wait(10) == -signal.SIGKILL
+    return max(int(line), *map(int, rest), 0)
+
+
+@requirement("journal.durable")
+async def test_all_that_an_append_had_returned_for_outlives_a_kill(tmp_path: Path) -> None:
+    path = make_empty(tmp_path / "tasks.db")
+    told = await anyio.to_thread.run_sync(_write_and_kill, path)
     store = await SqliteStore.open(path)
     (pk,) = await store.unfinished()
     lines = await log_of(store, pk)

@@ -14,7 +14,7 @@ from agentlin_server.domain.ports import Store
 from agentlin_server.store.sqlite import SqliteStore, connection, writer
 from tests.requirements import requirement
 from tests.store.database import make_empty
-from tests.store.rows import delta, event, log_of, new_task, started
+from tests.store.rows import Writer, delta, event, log_of, new_task, started
 
 pytestmark = pytest.mark.anyio
 
@@ -86,14 +86,20 @@ async def test_a_checkpoint_that_finds_the_disk_full_does_not_stop_the_writer(
     with anyio.fail_after(10):
         with no_file_longer_than(max(size, (tmp_path / "tasks.db-wal").stat().st_size)):
             for _ in range(3):
-                commit = task.commit(delta(3, text="y" * 2_000), is_deltas=True)
-                with pytest.raises(StorageError):  # no room in the log beside it either
-                    while True:
-                        await file_store.append(commit, on_commit=lambda: None)
-                        task.rev, task.seq = task.rev + 1, task.seq + 1
-                        commit = task.commit(delta(task.seq, text="y" * 2_000), is_deltas=True)
+                await _append_until_full(file_store, task)
         await task.append_deltas(1)
         assert (await log_of(file_store, task.pk))[-1] == delta(task.seq - 1)
+
+
+async def _append_until_full(store: Store, task: Writer) -> None:
+    for _ in range(1_000):
+        commit = task.commit(delta(task.seq, text="y" * 2_000), is_deltas=True)
+        try:
+            await store.append(commit, on_commit=lambda: None)
+        except StorageError:
+            return  # no room in the log beside the database either
+        task.rev, task.seq = task.rev + 1, task.seq + 1
+    pytest.fail("the disk never was full")
 
 
 async def test_a_database_that_another_process_has_locked_is_a_storage_error(
@@ -102,8 +108,7 @@ async def test_a_database_that_another_process_has_locked_is_a_storage_error(
     monkeypatch.setattr(
         connection,
         "_WRITER_PRAGMAS",
-        tuple(p for p in connection._WRITER_PRAGMAS if "busy_timeout" not in p)
-        + ("PRAGMA busy_timeout = 0",),
+        (*connection._WRITER_PRAGMAS, "PRAGMA busy_timeout = 0"),
     )
     store = await SqliteStore.open(make_empty(tmp_path / "tasks.db"))
     task = await started(store)

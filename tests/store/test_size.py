@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from agentlin_server.store.sqlite import SqliteStore
@@ -22,7 +23,7 @@ async def size_after(path: Path, *, deltas: int) -> int:
     await writer.append(done(writer.seq), items=[item()])
     await writer.end()
     await store.close()
-    return path.stat().st_size
+    return (await anyio.Path(path).stat()).st_size
 
 
 @requirement("journal.size")

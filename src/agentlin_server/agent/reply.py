@@ -219,7 +219,7 @@ class Reply:
             )
             self.done.append(DoneItem(item))
         if self._state is not None and self.done:
-            self.done[-1].provider_state = self._state
+            self.done[-1].provider_state, self._state = self._state, None
         return drafts
 
 

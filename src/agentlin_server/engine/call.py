@@ -42,6 +42,7 @@ class _Attempt:
 
     number: int
     reply: Reply
+    refs: list[str]
     held: Drafts
     begun: float
 
@@ -85,16 +86,15 @@ class ModelCaller:
         superseded: Sequence[str] = ()
         number = 1
         while True:
-            attempt = self._begin(number, superseded)
+            attempt = self._begin(number, superseded, list(context.refs))
             try:
                 await self._stream(model, attempt)
-                return self._finished(attempt, context)
+                return self._finished(attempt)
             except ModelStreamError:
                 if number > self._retries_max:
                     raise
             closing, rows = self.abandon()
-            if closing:
-                await self._log.append(closing, rows=rows)
+            await self._log.append(closing, rows=rows)
             superseded = [done.item["id"] for done in attempt.reply.done] or superseded
             number += 1
 
@@ -105,16 +105,16 @@ class ModelCaller:
             return [], Rows()
         usage = self._usage(attempt.reply)
         closing = attempt.held + attempt.reply.abort(usage=usage)
-        return closing, Rows(items=self._recorder.items(attempt.reply.done, step=self._step))
+        return closing, self._rows(attempt, usage)
 
-    def _begin(self, number: int, superseded: Sequence[str]) -> _Attempt:
+    def _begin(self, number: int, superseded: Sequence[str], refs: list[str]) -> _Attempt:
         reply = Reply(
             step=self._step,
             attempt=number,
             superseded=superseded,
             used_call_ids=self._used_call_ids,
         )
-        self._attempt = _Attempt(number, reply, [], time.monotonic())
+        self._attempt = _Attempt(number, reply, refs, [], time.monotonic())
         return self._attempt
 
     async def _stream(self, model: Model, attempt: _Attempt) -> None:
@@ -126,28 +126,32 @@ class ModelCaller:
                 elif drafts:
                     await self._log.append(drafts)
 
-    def _finished(self, attempt: _Attempt, context: Context) -> CallResult:
+    def _finished(self, attempt: _Attempt) -> CallResult:
         self._attempt = None
         reply = attempt.reply
         usage = self._usage(reply)
         ending = reply.end(usage=usage)
+        return CallResult(
+            closing=attempt.held + ending.drafts,
+            rows=self._rows(attempt, usage),
+            items=[done.item for done in reply.done],
+            tool_calls=ending.tool_calls,
+        )
+
+    def _rows(self, attempt: _Attempt, usage: Json) -> Rows:
+        """Return the rows of a call that ended, well or not."""
         rollout = self._recorder.rollout(
-            context=context,
+            refs=attempt.refs,
             request=self._request,
-            reply=reply,
+            reply=attempt.reply,
             model=self._spec.model,
             usage=usage,
             latency_ms=round((time.monotonic() - attempt.begun) * _MS_PER_S),
             step=self._step,
             attempt=attempt.number,
         )
-        items = self._recorder.items(reply.done, step=self._step)
-        return CallResult(
-            closing=attempt.held + ending.drafts,
-            rows=Rows(items=items, rollout=rollout),
-            items=[done.item for done in reply.done],
-            tool_calls=ending.tool_calls,
-        )
+        items = self._recorder.items(attempt.reply.done, step=self._step)
+        return Rows(items=items, rollout=rollout)
 
     def _usage(self, reply: Reply) -> Json:
         usage = reply.usage

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from agentlin_server.agent.context import Context
 from agentlin_server.agent.reply import DoneItem, Reply
 from agentlin_server.domain.events import Json, encode_json
 from agentlin_server.domain.model import ModelRequest
@@ -42,7 +41,7 @@ class Recorder:
     def rollout(
         self,
         *,
-        context: Context,
+        refs: list[str],
         request: ModelRequest,
         reply: Reply,
         model: str,
@@ -52,7 +51,7 @@ class Recorder:
         attempt: int,
     ) -> RolloutRow:
         """Return the record of one model call; secrets are redacted."""
-        refs, known = list(context.refs), self._known_refs
+        known = self._known_refs
         extends = self._rollouts > 0 and refs[: len(known)] == known
         n, self._rollouts, self._known_refs = self._rollouts, self._rollouts + 1, refs
         return RolloutRow(

@@ -128,7 +128,7 @@ class ModelRegistry:
 
 
 def _is_model(entry: Model | Callable[[], Model]) -> "TypeIs[Model]":
-    return hasattr(entry, "stream")
+    return hasattr(entry, "stream") and not isinstance(entry, type)
 
 
 def _listed(names: Mapping[str, object]) -> str:

@@ -4,10 +4,14 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from agentlin_server.domain.errors import AgentlinError
+
+
+_PATIENCE_S: Final = 0.2
 
 
 class DatabaseInUseError(AgentlinError):
@@ -31,7 +35,8 @@ class DatabaseLock:
         """
         self._database.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire(timeout=0)
+            # Whoever asks for the server's address holds the lock for a moment.
+            self._lock.acquire(timeout=_PATIENCE_S, poll_interval=_PATIENCE_S / 10)
         except Timeout:
             at = self._read_address()
             where = f" at {at}" if at else ""

@@ -1,0 +1,120 @@
+"""A server that is told to stop, and servers that share a database."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from tests.api.frames import CheckedStream, read_frames
+from tests.e2e.conftest import Serve
+from tests.e2e.processes import refused
+
+pytestmark = pytest.mark.anyio
+
+BODY = {"user_message_content": "Hi", "stream": True, "task_id": "t"}
+
+
+async def test_sigterm_lets_running_tasks_and_their_streams_end(serve: Serve) -> None:
+    script = "- steps: [{text: 'a b c d e f g h i j', chunks: words, delay_s: 0.05}]"
+    with anyio.fail_after(60), serve(script) as server:
+        stream = CheckedStream()
+        async with (
+            httpx.AsyncClient(base_url=server.address) as client,
+            client.stream("POST", "/v1/tasks", json=BODY) as answer,
+        ):
+            asked = False
+            async for data in answer.aiter_raw():
+                stream.feed(data)
+                if stream.text and not asked:
+                    server.ask_to_stop()
+                    asked = True
+        assert stream.close()[-1].type == "task.completed"
+        assert stream.text == "a b c d e f g h i j"
+        status, said = server.wait_stopped()
+        assert status == 0
+        assert "Traceback" not in said
+
+
+async def test_what_outlasts_the_grace_is_failed_at_the_next_start(serve: Serve) -> None:
+    script = "- steps: [{text: so far}, {delay_s: 3600}]"
+    with anyio.fail_after(60):
+        stream = CheckedStream()
+        with serve(script, stop_grace_s=0) as server:
+            async with httpx.AsyncClient(base_url=server.address) as client:
+                try:
+                    async with client.stream("POST", "/v1/tasks", json=BODY) as answer:
+                        async for data in answer.aiter_raw():
+                            stream.feed(data)
+                            if stream.text:
+                                server.ask_to_stop()
+                except httpx.RemoteProtocolError:
+                    pass
+            status, said = server.wait_stopped()
+            assert status == 0
+            assert "Traceback" not in said
+        assert stream.text == "so far"
+        with serve(script) as server, httpx.Client(base_url=server.address) as client:
+            frames = read_frames(client.get("/v1/tasks/t/events").content)
+            assert [f.event for f in frames[: len(stream.frames)]] == stream.events
+            assert frames[-1].type == "task.failed"
+
+
+async def test_an_idle_server_stops_at_once(serve: Serve) -> None:
+    with serve() as server, httpx.Client(base_url=server.address) as client:
+        assert client.get("/readyz").status_code == 200
+        server.ask_to_stop()
+        with anyio.fail_after(5):
+            status, said = server.wait_stopped()
+        assert (status, "Traceback" in said) == (0, False)
+
+
+async def test_a_second_server_on_a_database_says_where_the_first_one_is(serve: Serve) -> None:
+    with serve() as server:
+        said = refused(server.db, model="scripted/echo")
+        assert server.address in said
+        assert "Traceback" not in said
+        assert "--db" in said
+        with httpx.Client(base_url=server.address) as client:
+            assert client.get("/readyz").status_code == 200
+
+
+async def test_a_killed_servers_database_is_free(serve: Serve) -> None:
+    with serve() as server:
+        server.kill()
+    assert Path(f"{server.db}.server").exists()
+    with serve() as server, httpx.Client(base_url=server.address) as client:
+        assert client.get("/readyz").status_code == 200
+        named = json.loads(Path(f"{server.db}.server").read_text())
+        assert named["address"] == server.address
+        server.ask_to_stop()
+        server.wait_stopped()
+    assert not Path(f"{server.db}.server").exists()
+
+
+async def test_a_port_that_is_taken_is_named(serve: Serve, tmp_path: Path) -> None:
+    with serve() as server:
+        port = server.address.rpartition(":")[2]
+        said = refused(str(tmp_path / "other.db"), port=port, model="scripted/echo")
+        assert port in said
+        assert "Traceback" not in said
+
+
+async def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"this is no database, but a letter to a friend" * 100)
+    said = refused(str(path), model="scripted/echo")
+    assert "Traceback" not in said
+    assert path.read_bytes().startswith(b"this is no database")
+
+
+async def test_only_the_owner_reads_the_key_beside_the_database(serve: Serve) -> None:
+    with serve() as server:
+        assert Path(f"{server.db}.key").stat().st_mode & 0o777 == 0o600
+        server.ask_to_stop()
+        server.wait_stopped()
+    db = sqlite3.connect(server.db)
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    db.close()
