@@ -150,7 +150,8 @@ class Settings(BaseSettings):
         for name in os.environ:
             if not name.startswith(PREFIX) or name in _OF_THE_CLIENT:
                 continue
-            if name.partition("__")[0] not in known:
+            setting, is_nested, _ = name.partition("__")
+            if setting not in known or (is_nested and setting != f"{PREFIX}PROVIDERS"):
                 raise SettingsError(f"the environment variable {name} is no setting of agentlin")
         try:
             return cls(**{key: value for key, value in given.items() if value is not None})

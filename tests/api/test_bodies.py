@@ -289,15 +289,13 @@ async def test_a_body_of_just_the_limit_is_taken() -> None:
         checked(await sent(api, raw + b" "), 413)
 
 
+keys = st.sampled_from(["type", "text", "role", "content", "id"]) | st.text(max_size=5)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
-    lambda children: st.lists(children, max_size=3)
-    | st.dictionaries(st.sampled_from(["type", "text", "role", "content", "id"]) | st.text(max_size=5),
-                      children, max_size=3),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(keys, children, max_size=3),
     max_leaves=6,
-)  # fmt: skip
-params = sorted(set(NOT_BUILT) | {"history_messages", "thought_messages", "inference_args", "stream",
-                                  "metadata", "agent_config", "user_message_content", "task_id"})  # fmt: skip
+)
+params = sorted(get_type_hints(TaskCreateBody))
 bodies = st.dictionaries(st.sampled_from(params), json_values, max_size=4)
 plausible = st.one_of(
     st.just({"type": "message", "role": "user", "message_content": "x"}),
@@ -317,7 +315,7 @@ plausible = st.one_of(
 )
 @given(body=bodies, messages=st.lists(plausible, max_size=3), said=st.booleans())
 async def test_no_body_makes_the_server_fail(
-    api: Api, body: dict[str, Any], messages: list[Any], said: bool
+    api: Api, body: dict[str, Any], messages: list[Any], *, said: bool
 ) -> None:
     if said:
         body = {"user_message_content": "Hi", "history_messages": messages} | body

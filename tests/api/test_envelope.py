@@ -1,4 +1,4 @@
-"""Every answer is the envelope, carries the request's id, and is found at every form of its path."""
+"""Every answer is the envelope, with the request's id, at every form of its path."""
 
 import re
 from typing import Any

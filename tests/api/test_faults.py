@@ -70,4 +70,4 @@ def test_every_code_is_one_of_the_contract() -> None:
         (404, -32001), (409, -32002), (400, -32004), (400, -32005), (409, -32012), (413, -32013),
         (429, -32014), (503, -32603),
     }  # fmt: skip
-    assert faults._INTERNAL == faults.Row(-32603, 500)
+    assert faults.Row(-32603, 500) == faults._INTERNAL

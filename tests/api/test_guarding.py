@@ -38,7 +38,14 @@ async def test_the_servers_own_pages_may_call(api: Api, origin: str) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.com", "null", "http://127.0.0.1:3000", "https://127.0.0.1", "http://localhost", ""],
+    [
+        "https://evil.com",
+        "null",
+        "http://127.0.0.1:3000",
+        "https://127.0.0.1",
+        "http://localhost",
+        "",
+    ],
 )
 async def test_pages_of_another_origin_may_not(api: Api, origin: str) -> None:
     assert checked(await api.post(BODY, Origin=origin), 403)["error"]["code"] == -32011
@@ -63,7 +70,9 @@ async def test_hosts_and_origins_can_be_configured() -> None:
 async def test_a_form_of_another_page_creates_nothing(api: Api) -> None:
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         answer = await api.client.post(
-            "/v1/tasks", content=b'{"user_message_content":"Hi"}', headers={"content-type": content_type}
+            "/v1/tasks",
+            content=b'{"user_message_content":"Hi"}',
+            headers={"content-type": content_type},
         )
         checked(answer, 415)
     assert checked(await api.get("/v1/tasks"), 200)["result"] == []

@@ -40,7 +40,8 @@ async def test_a_stream_is_lines_of_id_event_and_data(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["line\nbreaks\r\nand\rmore", "nul \x00 and \u2028 \u2029 \x85", "data: x\n\nid: 7", "😀"]
+    "text",
+    ["line\nbreaks\r\nand\rmore", "nul \x00 and \u2028 \u2029 \x85", "data: x\n\nid: 7", "😀"],
 )
 async def test_any_text_stays_on_one_line(api: Api, text: str) -> None:
     body = {"user_message_content": text, "stream": True, "request_id": text}
@@ -155,6 +156,17 @@ async def test_until_final_streams_a_final_task_to_its_end(api: Api) -> None:
     assert frames[-1].type == "task.completed"
 
 
+async def test_head_does_not_wait_for_the_events_of_a_live_task(scripted: Scripted) -> None:
+    gate = anyio.Event()
+    async with scripted([Answer((Gate(gate), Text("a")))]) as api:
+        await api.create(task_id="t", background=True)
+        with anyio.fail_after(5):
+            answer = await api.client.head("/v1/tasks/t/events")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        gate.set()
+
+
 async def test_a_number_that_lies_ahead_ends_with_the_task(scripted: Scripted) -> None:
     gate = anyio.Event()
     async with scripted([Answer((Gate(gate), Text("a")))]) as api:
@@ -242,6 +254,4 @@ async def test_events_replayed_from_the_database_are_those_sent_live(tmp_path: P
     async with serving(db=path) as api:
         answer = await api.get("/v1/tasks/t/events", X_Request_ID="r")
         assert answer.content == live
-        assert json.dumps(await api.task("t")) == json.dumps(
-            read_frames(live)[-1].event["task"]
-        )
+        assert json.dumps(await api.task("t")) == json.dumps(read_frames(live)[-1].event["task"])

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
 from agentlin_server.app import secret
@@ -40,13 +41,19 @@ async def test_an_unknown_default_provider_is_refused() -> None:
             pass
 
 
+async def test_a_default_model_of_an_unknown_provider_is_refused() -> None:
+    with pytest.raises(SettingsError, match="AGENTLIN_MODEL.*nosuch"):
+        async with running(Settings(db=":memory:", model="nosuch/x")):
+            pass
+
+
 async def test_one_service_per_database(tmp_path: Path) -> None:
     db = str(tmp_path / "a" / "b.db")
     async with running(settings(db=db)) as service:
         assert service.lock is not None
         service.lock.publish("http://127.0.0.1:4321")
         assert DatabaseLock(Path(db)).server_address() == "http://127.0.0.1:4321"
-        with pytest.raises(DatabaseInUseError, match="127.0.0.1:4321"):
+        with pytest.raises(DatabaseInUseError, match=r"127\.0\.0\.1:4321"):
             async with running(settings(db=db)):
                 pass
         # The one that was refused has not disturbed the one that runs.
@@ -81,11 +88,10 @@ async def test_a_service_ends_although_tasks_run_and_readers_wait(
     db = str(tmp_path / "a.db")
     hanging = Answer((Text("so far"), Gate(anyio.sleep_forever)))
     with anyio.fail_after(10):
-        async with scripted([hanging], db=db) as api:
-            async with api.streaming(task_id="t") as stream:
-                await stream.begun()
-                while b'"so far"' not in await stream.chunk():
-                    pass
+        async with scripted([hanging], db=db) as api, api.streaming(task_id="t") as stream:
+            await stream.begun()
+            while b'"so far"' not in await stream.chunk():
+                pass
         async with serving(db=db) as api:
             task = await api.task("t")
             assert task["status"] == "failed"
@@ -94,8 +100,6 @@ async def test_a_service_ends_although_tasks_run_and_readers_wait(
 
 
 async def test_an_embedded_server_answers_and_ends_with_its_context() -> None:
-    import httpx
-
     with anyio.fail_after(20):
         async with embedded(settings(port=0)) as listening:
             assert isinstance(listening, Listening)

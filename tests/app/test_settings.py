@@ -1,5 +1,6 @@
 """Settings: read once, bounded; what is misspelt is refused, secrets stay secret."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,6 @@ from agentlin_server.settings import Settings, SettingsError
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in os.environ:
         if name.startswith(("AGENTLIN_", "OPENAI_")):
             monkeypatch.delenv(name)
@@ -56,6 +55,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         "AGENTLIN_OPENAI_API_KEY",  # it is read as OPENAI_API_KEY only
         "AGENTLIN_OPENAI_BASE_URL",
         "AGENTLIN_PROVIDER__VLLM__BASE_URL",
+        "AGENTLIN_PORT__NUMBER",
     ],
 )
 def test_a_variable_that_is_no_setting_is_refused(
@@ -135,7 +135,7 @@ def test_an_unknown_name_among_the_given_values_is_refused() -> None:
 def test_settings_do_not_change() -> None:
     settings = Settings.load()
     with pytest.raises(ValueError, match="frozen"):
-        settings.port = 1  # type: ignore[misc]
+        settings.port = 1
 
 
 def test_every_setting_is_described() -> None:

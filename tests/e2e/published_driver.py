@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import agentlin_client
-from agentlin_client import AsyncClient, Client
+from agentlin_client import AsyncClient, Client  # not ours: the published one
 
 
 def _plain(value: Any) -> Any:
@@ -17,7 +17,7 @@ def _plain(value: Any) -> Any:
 
 
 def _drive(client: Client) -> dict[str, Any]:
-    tasks = client.tasks
+    tasks: Any = client.tasks
     answers: dict[str, Any] = {"version": agentlin_client.__version__}
     created = tasks.create(stream=False, user_message_content="quick", task_id="quick")
     answers["created"] = created

@@ -6,44 +6,54 @@ import pytest
 
 from tests.api.frames import CheckedStream, Frame, read_frames
 from tests.e2e.conftest import Serve
+from tests.e2e.processes import ServerProcess
 
 pytestmark = pytest.mark.anyio
 
-SLOW = """
+WORDS = " ".join(f"word{n}" for n in range(2_000))
+SLOW = f"""
 - repeat: true
   steps:
-    - {reasoning: "Let me think about this first.", chunks: words}
-    - {text: "%s", chunks: words, delay_s: 0.003}
-""" % " ".join(f"word{n}" for n in range(2_000))  # fmt: skip
+    - {{reasoning: "Let me think about this first.", chunks: words}}
+    - {{text: "{WORDS}", chunks: words, delay_s: 0.003}}
+"""
 STREAMS = 5
+FAR = 100
 
 
-async def _watch(client: httpx.AsyncClient, task_id: str, seen: CheckedStream) -> None:
-    """Read until the connection breaks."""
+async def _watch(
+    client: httpx.AsyncClient, task_id: str, seen: CheckedStream, is_far: anyio.Event
+) -> None:
+    """Read until the connection breaks; say so when the stream is in full flow."""
     body = {"user_message_content": "Hi", "stream": True, "task_id": task_id, "request_id": "r"}
     try:
         async with client.stream("POST", "/v1/tasks", json=body) as answer:
             async for data in answer.aiter_raw():
                 seen.feed(data)
+                if len(seen.frames) > FAR:
+                    is_far.set()
     except httpx.RemoteProtocolError:
         pass
 
 
-async def _wait_for_deltas(seen: list[CheckedStream], wanted: int) -> None:
-    while not all(len(stream.frames) > wanted for stream in seen):
-        await anyio.sleep(0.01)  # polls a condition; the bound is around it
+async def _kill_in_full_flow(server: ServerProcess, seen: list[CheckedStream]) -> None:
+    async with (
+        httpx.AsyncClient(base_url=server.address) as client,
+        anyio.create_task_group() as group,
+    ):
+        far = [anyio.Event() for _ in seen]
+        for n, stream in enumerate(seen):
+            group.start_soon(_watch, client, f"t{n}", stream, far[n])
+        for event in far:
+            await event.wait()
+        server.kill()
 
 
 async def test_a_killed_server_has_lost_nothing_that_it_sent(serve: Serve) -> None:
     seen = [CheckedStream() for _ in range(STREAMS)]
     with anyio.fail_after(60):
         with serve(SLOW) as server:
-            async with httpx.AsyncClient(base_url=server.address) as client:
-                async with anyio.create_task_group() as group:
-                    for n, stream in enumerate(seen):
-                        group.start_soon(_watch, client, f"t{n}", stream)
-                    await _wait_for_deltas(seen, 100)
-                    server.kill()
+            await _kill_in_full_flow(server, seen)
         assert not any(stream.frames[-1].type == "task.completed" for stream in seen)
         with serve(SLOW) as server:
             async with httpx.AsyncClient(base_url=server.address) as client:

@@ -6,7 +6,7 @@ reader puts its own envelope in with one replace per batch.
 """
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from itertools import repeat
 from typing import Final
 
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from agentlin_server.api.connection import LOOK_EVERY_S, is_gone
 from agentlin_server.api.envelope import envelope_prefix, id_header
-from agentlin_server.domain.events import encode_json
+from agentlin_server.domain.events import FINAL_TYPES, encode_json
 from agentlin_server.engine.encode import decode_event, type_of
 from agentlin_server.engine.hub import Published
 
@@ -23,6 +23,7 @@ PING: Final = b": ping\n"
 """A lone comment line: a blank line after it would be an empty event to published clients."""
 
 _ENVELOPE: Final = b"\x00"
+_PIECE_BYTES: Final = 64 * 1024
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -58,9 +59,22 @@ def lone_frame(line: bytes, seq: int, generation: int) -> bytes:
     return b"id: %d-%d\nevent: %b\ndata: \x00%b%b" % (seq, generation, kind.encode(), line, end)
 
 
-def addressed(batch: Sequence[Published], envelope: bytes) -> bytes:
-    """Return the frames of a batch for the reader whose envelope this is."""
-    return b"".join(map(frames, batch)).replace(_ENVELOPE, envelope)
+def addressed(batch: Sequence[Published], envelope: bytes) -> Iterator[bytes]:
+    """Yield the frames of a batch for the reader whose envelope this is.
+
+    In pieces, each made when it is its turn: a reader that stops in the middle of a large
+    batch (the last events of a long answer) holds a piece of it, and shares the rest.
+    """
+    gathered: list[bytes] = []
+    size = 0
+    for whole in map(frames, batch):
+        for start in range(0, len(whole), _PIECE_BYTES):
+            if size >= _PIECE_BYTES:
+                yield b"".join(gathered).replace(_ENVELOPE, envelope)
+                gathered, size = [], 0
+            gathered.append(whole[start : start + _PIECE_BYTES])
+            size += len(gathered[-1])
+    yield b"".join(gathered).replace(_ENVELOPE, envelope)
 
 
 class EventStream:
@@ -97,7 +111,10 @@ class EventStream:
             async for batch in self._batches:
                 now = time.monotonic()
                 if batch:
-                    await _send_part(send, addressed(batch, envelope))
+                    is_last = batch[-1].last_type in FINAL_TYPES
+                    await _send_pieces(send, addressed(batch, envelope), is_last=is_last)
+                    if is_last:
+                        return
                     sent_at = now
                 elif now - sent_at >= self._heartbeat_s:
                     await _send_part(send, PING)
@@ -108,8 +125,16 @@ class EventStream:
                     looked_at = now
         finally:
             await self._batches.aclose()  # suspends nowhere, so it needs no shield
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _send_part(send, b"", is_last=True)
 
 
-async def _send_part(send: Send, body: bytes) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+async def _send_pieces(send: Send, pieces: Iterator[bytes], *, is_last: bool) -> None:
+    piece = next(pieces)
+    for following in pieces:
+        await _send_part(send, piece)
+        piece = following
+    await _send_part(send, piece, is_last=is_last)
+
+
+async def _send_part(send: Send, body: bytes, *, is_last: bool = False) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": not is_last})

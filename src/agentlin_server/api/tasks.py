@@ -119,6 +119,8 @@ class TaskRoutes:
         stays = until_final and task.status not in TERMINAL
         if is_over and not stays and not start.first_frame:
             return Response(status_code=204, headers=id_header(request_id))
+        if request.method == "HEAD":  # it would hold the connection, for an answer without a body
+            return Response(headers=id_header(request_id), media_type="text/event-stream")
         return self._stream(
             task,
             request_id,

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from agentlin_server.domain.errors import ModelNotFoundError
 from agentlin_server.domain.model import Model
 from agentlin_server.models.choice import ModelChoice, ModelLister, choose_model
 from agentlin_server.models.local import SMOLLM2, EngineOptions, LocalModel, list_local_models
@@ -38,7 +39,8 @@ async def open_models(settings: Settings, *, progress: Progress | None = None) -
         progress: Told how far a fetch of weights is, should the first call need one.
 
     Raises:
-        SettingsError: a provider's settings can't be, or `default_provider` is none of them.
+        SettingsError: a provider's settings can't be, or `default_provider` or the default
+            model's provider is none of them.
         ModelError: the configured provider can't be asked for its models.
     """
     try:
@@ -55,6 +57,10 @@ async def open_models(settings: Settings, *, progress: Progress | None = None) -
             known = ", ".join(sorted(providers))
             raise SettingsError(f"AGENTLIN_DEFAULT_PROVIDER: {default!r} is none of {known}")
         registry = ModelRegistry(providers, default if default in providers else None)
+        try:
+            registry.resolve(choice.name)
+        except ModelNotFoundError as exc:
+            raise SettingsError(f"AGENTLIN_MODEL: {exc}") from exc
         on_failure.pop_all()
     return Models(registry, choice)
 

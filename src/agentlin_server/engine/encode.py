@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -51,6 +52,7 @@ class Numbering:
         return head
 
 
+@lru_cache(maxsize=16)  # the events of a commit share their instant
 def timestamp(at: float) -> str:
     """Return an instant as RFC 3339 in UTC, e.g. `2026-11-23T18:47:00.123456Z`."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -141,10 +141,12 @@ class Engine:
             new = to_new_task(
                 wanted, secret=self._secret, at=at, owner=self._owner, may_start=may_start
             )
+            # A session made for this task can't be busy: with a free slot it starts for sure.
+            may_queue = not may_start or wanted.session_id is not None
             new = replace(
                 new,
-                events_if_started=_lines(_STARTED, new.id, at),
-                events_if_queued=_lines(_QUEUED, new.id, at),
+                events_if_started=_lines(_STARTED, new.id, at) if may_start else (),
+                events_if_queued=_lines(_QUEUED, new.id, at) if may_queue else (),
             )
             with anyio.CancelScope(shield=True):  # a caller who leaves now must not strand it
                 created = await self._store.create(new)

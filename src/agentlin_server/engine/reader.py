@@ -107,9 +107,10 @@ class TaskReader:
                 else:
                     caught_up = True  # the tail has no gap: whatever follows will be in it
                 if not batch:
-                    if not await tail.wait_changed(seq, timeout_s=idle_s):
+                    if await tail.wait_changed(seq, timeout_s=idle_s):
+                        caught_up = False  # the end may have come below a number that lies ahead
+                    else:
                         yield ()
-                    caught_up = False  # the end may have come below a number that lies ahead
                     continue
                 yield batch
                 seq, rev = batch[-1].last_seq, batch[-1].rev

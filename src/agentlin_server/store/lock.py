@@ -10,7 +10,6 @@ from filelock import FileLock, Timeout
 
 from agentlin_server.domain.errors import AgentlinError
 
-
 _PATIENCE_S: Final = 0.2
 
 

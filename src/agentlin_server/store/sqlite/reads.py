@@ -137,25 +137,23 @@ def spec(db: sqlite3.Connection, tenant: str, spec_hash: str) -> bytes:
 
 
 def rollouts(db: sqlite3.Connection, pk: TaskPk) -> Sequence[RolloutRow]:
-    """Return the task's model calls, with the stored messages that they refer to."""
-    result: list[RolloutRow] = []
-    for row in db.execute(SQL["read_rollouts"], {"pk": pk}):
-        result.append(
-            RolloutRow(
-                n=row["n"],
-                parent_n=row["parent_n"],
-                appended=msgspec.json.decode(row["appended"]),
-                output=msgspec.json.decode(row["output"]),
-                purpose=row["purpose"],
-                step=row["step"],
-                attempt=row["attempt"],
-                model=row["model"],
-                sampling=row["sampling"].encode(),
-                tools=None if row["tools"] is None else row["tools"].encode(),
-                finish_reason=row["finish_reason"],
-                usage=None if row["usage"] is None else row["usage"].encode(),
-                latency_ms=row["latency_ms"],
-                logprobs=row["logprobs"],
-            )
+    """Return the task's model calls, in order."""
+    return [
+        RolloutRow(
+            n=row["n"],
+            parent_n=row["parent_n"],
+            appended=msgspec.json.decode(row["appended"]),
+            output=msgspec.json.decode(row["output"]),
+            purpose=row["purpose"],
+            step=row["step"],
+            attempt=row["attempt"],
+            model=row["model"],
+            sampling=row["sampling"].encode(),
+            tools=None if row["tools"] is None else row["tools"].encode(),
+            finish_reason=row["finish_reason"],
+            usage=None if row["usage"] is None else row["usage"].encode(),
+            latency_ms=row["latency_ms"],
+            logprobs=row["logprobs"],
         )
-    return result
+        for row in db.execute(SQL["read_rollouts"], {"pk": pk})
+    ]
