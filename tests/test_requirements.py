@@ -17,7 +17,8 @@ def _named_in_tests() -> set[str]:
             for decorator in node.decorator_list:
                 match decorator:
                     case ast.Call(func=ast.Name(id="requirement"), args=args):
-                        named |= {arg.value for arg in args if isinstance(arg, ast.Constant)}
+                        constants = [arg.value for arg in args if isinstance(arg, ast.Constant)]
+                        named |= {value for value in constants if isinstance(value, str)}
                     case _:
                         pass
     return named

@@ -42,7 +42,9 @@ def said(chunks: list[Chunk]) -> dict[str, str]:
 
 def shown(log: Log) -> dict[str, str]:
     """Return the text of each kind, as the task's output has it."""
-    found = dict.fromkeys(("output_text", "reasoning_text", "refusal", "arguments"), "")
+    found: dict[str, str] = dict.fromkeys(
+        ("output_text", "reasoning_text", "refusal", "arguments"), ""
+    )
     for item in log.output:
         if item["type"] == "tool_call":
             found["arguments"] += item["arguments"]

@@ -42,7 +42,7 @@ async def test_an_unknown_default_provider_is_refused() -> None:
 
 
 async def test_a_default_model_of_an_unknown_provider_is_refused() -> None:
-    with pytest.raises(SettingsError, match="AGENTLIN_MODEL.*nosuch"):
+    with pytest.raises(SettingsError, match=r"AGENTLIN_MODEL.*nosuch"):
         async with running(Settings(db=":memory:", model="nosuch/x")):
             pass
 

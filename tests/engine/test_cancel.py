@@ -1,7 +1,7 @@
 """Cancel: in every phase exactly one final event, and the provider's stream is closed."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -116,14 +116,14 @@ async def test_a_cancel_that_races_the_completion_leaves_one_final_event(*, is_a
 
     def hold(store: Store) -> Store:
         held.append(Held(store, is_after=is_after))
-        return held[0]
+        return cast("Store", held[0])
 
     async with serving(scripted([says("done")]), wrap=hold) as service:
         task = await service.submit()
+        outcome: list[bool] = []
         with anyio.fail_after(5):
             await held[0].reached.wait()
             async with anyio.create_task_group() as group:
-                outcome: list[bool] = []
 
                 async def cancel() -> None:
                     try:
@@ -234,7 +234,7 @@ async def test_a_cancel_between_claim_and_run_is_applied_once() -> None:
 
     def slow(store: Store) -> Store:
         made.append(SlowClaims(store))
-        return made[0]
+        return cast("Store", made[0])
 
     gate = anyio.Event()
     model = scripted([[Gate(gate)], says("never")])

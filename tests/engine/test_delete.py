@@ -1,5 +1,7 @@
 """Delete: everything goes, whoever looks on is told."""
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -21,6 +23,7 @@ async def test_deleting_a_running_task_cancels_it_and_its_readers_are_told() -> 
         task = await service.submit()
         await service.wait_for(task, "task.text.delta")
         got: list[Batch] = []
+        snapshot: dict[str, Any] = {}
 
         async def read() -> None:
             batches = service.reader.follow(task.pk, after_seq=-1, until_final=True, idle_s=60)

@@ -1,7 +1,7 @@
 """Following a log: from any point, live or late, fast or slow: the same bytes, once, in order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import anyio
@@ -70,7 +70,7 @@ class _Batched(ScriptedModel):
         super().__init__(script)
         self._size = size
 
-    async def _play(self, answer: Any, call: Any) -> Any:
+    async def _play(self, answer: Any, call: Any) -> AsyncGenerator[Sequence[Any]]:
         held: list[Any] = []
         try:
             async for batch in super()._play(answer, call):

@@ -44,6 +44,7 @@ def _write_and_kill(path: Path) -> int:
         env=environment,
     ) as writer:
         assert writer.stdout is not None
+        line = b"0"
         for line in writer.stdout:
             if int(line) > 100:
                 break

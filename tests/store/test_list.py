@@ -16,7 +16,8 @@ pytestmark = pytest.mark.anyio
 
 async def tasks(store: Store, count: int) -> list[str]:
     """Create tasks `l_0`, `l_1`, ... of one instant; return their ids, newest first."""
-    return [(await store.create(new_task(f"l_{n}"))).task.id for n in range(count)][::-1]
+    made: list[str] = [(await store.create(new_task(f"l_{n}"))).task.id for n in range(count)]
+    return made[::-1]
 
 
 def ids(page: Sequence[TaskRow]) -> list[str]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import anyio
@@ -28,6 +29,7 @@ from agentlin_server.engine.local import LocalDispatcher
 from agentlin_server.engine.reader import TaskReader
 from agentlin_server.engine.run import Frozen, ModelResolver
 from agentlin_server.engine.runs import Runs
+from agentlin_server.engine.shield import shielded
 from agentlin_server.engine.submission import Submission, to_new_task
 from agentlin_server.engine.takeover import Takeover
 
@@ -148,8 +150,8 @@ class Engine:
                 events_if_started=_lines(_STARTED, new.id, at) if may_start else (),
                 events_if_queued=_lines(_QUEUED, new.id, at) if may_queue else (),
             )
-            with anyio.CancelScope(shield=True):  # a caller who leaves now must not strand it
-                created = await self._store.create(new)
+            # A caller who leaves now must not strand the task.
+            created = await shielded(partial(self._store.create, new))
             is_started = created.started
             if is_started:
                 frozen = Frozen(wanted.spec, wanted.request)

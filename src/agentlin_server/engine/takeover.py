@@ -1,6 +1,7 @@
 """Ending a task whose runner is gone or silent: fence the runner off, then close the task."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -17,6 +18,7 @@ from agentlin_server.engine.encode import decode_event
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.log import Rows, TaskLog
 from agentlin_server.engine.reader import TaskReader
+from agentlin_server.engine.shield import shielded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +37,13 @@ class Takeover:
 
         Once begun it goes on even if the caller is canceled: the runner is fenced off by then.
         """
-        # One at a time: two claims of one task would fence each other off.
-        with anyio.CancelScope(shield=True):
-            async with self._lock:
-                return await self._end(pk, signal, final)
+        return await shielded(partial(self._end, pk, signal, final))
 
     async def _end(self, pk: TaskPk, signal: Signal, final: Draft) -> bool:
+        async with self._lock:  # two claims of one task would fence each other off
+            return await self._end_alone(pk, signal, final)
+
+    async def _end_alone(self, pk: TaskPk, signal: Signal, final: Draft) -> bool:
         claimed = await self.store.claim(pk, owner=self.owner, take_over=True)
         if claimed is None:
             return False
