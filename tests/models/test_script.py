@@ -108,7 +108,9 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, text: str | None) 
 
 
 def test_every_error_of_a_model_has_a_name_in_scripts() -> None:
-    assert set(ERROR_KINDS.values()) == set(errors.ModelError.__subclasses__())
+    declared = {one for one in vars(errors).values() if isinstance(one, type)}
+    failures = {one for one in declared if issubclass(one, errors.ModelError)} - {errors.ModelError}
+    assert set(ERROR_KINDS.values()) == failures
 
 
 @given(st.text(alphabet="ab \n\u00e9", max_size=20), st.sampled_from(["words", None, 1, 3]))
