@@ -79,8 +79,8 @@ async def test_a_full_disk_refuses_a_commit_and_the_store_goes_on_when_there_is_
 async def test_a_checkpoint_that_finds_the_disk_full_does_not_stop_the_writer(
     file_store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_CHECKPOINT_BYTES", 1)
-    monkeypatch.setattr(writer, "_COMMITS_PER_LOOK", 1)
+    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(writer, "_COMMITS_BETWEEN", 1)
     task = await started(file_store)
     size = (tmp_path / "tasks.db").stat().st_size
     with anyio.fail_after(10):

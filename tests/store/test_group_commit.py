@@ -9,14 +9,18 @@ from typing import Any
 import anyio
 import pytest
 
-from agentlin_server.domain.errors import StorageError
+from agentlin_server.domain.errors import StaleWriterError, StorageError
 from agentlin_server.store.sqlite.connection import open_writer
-from agentlin_server.store.sqlite.writer import GroupWriter
+from agentlin_server.store.sqlite.writer import GroupWriter, OneRow
 from tests.requirements import requirement
 
 pytestmark = pytest.mark.anyio
 
 Job = Callable[[sqlite3.Connection], Any]
+
+
+def row(n: int) -> OneRow:
+    return OneRow("INSERT INTO note VALUES (?1)", (n,), lambda: StaleWriterError("refused"))
 
 
 class Traced:
@@ -93,11 +97,38 @@ async def test_a_job_that_raises_undoes_only_itself(traced: Traced) -> None:
 
 async def test_a_statement_that_the_database_refuses_is_a_storage_error(traced: Traced) -> None:
     await traced.writer.submit(note(1))
-    for is_single in (True, False):
+    for job in (note(1), row(1)):
         with pytest.raises(StorageError, match="UNIQUE"):
-            await traced.writer.submit(note(1), is_single=is_single)
+            await traced.writer.submit(job)
     await traced.writer.submit(note(2))
     assert await traced.notes() == [1, 2]
+
+
+async def test_rows_in_a_row_are_written_at_one_go(traced: Traced) -> None:
+    traced.hold()
+    futures = [traced.writer.submit(row(n)) for n in range(5)]
+    traced.gate.set()
+    for future in futures:
+        await future
+    assert await traced.notes() == list(range(5))
+    assert traced.statements.count("SAVEPOINT rows") == 1
+
+
+async def test_a_row_that_is_refused_among_others_is_the_only_one(traced: Traced) -> None:
+    unless_odd = "INSERT INTO note SELECT ?1 WHERE ?1 % 2 = 0"
+    traced.hold()
+    futures = [
+        traced.writer.submit(OneRow(unless_odd, (n,), lambda: StaleWriterError("odd")))
+        for n in range(6)
+    ]
+    traced.gate.set()
+    for n, future in enumerate(futures):
+        if n % 2:
+            with pytest.raises(StaleWriterError):
+                await future
+        else:
+            await future
+    assert await traced.notes() == [0, 2, 4]
 
 
 @requirement("journal.atomic")
@@ -156,8 +187,8 @@ async def test_the_log_beside_the_database_is_checkpointed_between_commits(
 ) -> None:
     from agentlin_server.store.sqlite import writer as module
 
-    monkeypatch.setattr(module, "_CHECKPOINT_BYTES", 1)
-    monkeypatch.setattr(module, "_COMMITS_PER_LOOK", 2)
+    monkeypatch.setattr(module, "_CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(module, "_COMMITS_BETWEEN", 2)
     for n in range(4):
         await traced.writer.submit(note(n))
     await traced.notes()

@@ -7,7 +7,7 @@ reader puts its own envelope in with one replace per batch.
 
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -23,6 +23,7 @@ PING: Final = b": ping\n"
 """A lone comment line: a blank line after it would be an empty event to published clients."""
 
 _ENVELOPE: Final = b"\x00"
+_FRAME_END: Final = b"\n\n"
 _PIECE_BYTES: Final = 64 * 1024
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -67,14 +68,24 @@ def addressed(batch: Sequence[Published], envelope: bytes) -> Iterator[bytes]:
     """
     gathered: list[bytes] = []
     size = 0
-    for whole in map(frames, batch):
-        for start in range(0, len(whole), _PIECE_BYTES):
-            if size >= _PIECE_BYTES:
-                yield b"".join(gathered).replace(_ENVELOPE, envelope)
-                gathered, size = [], 0
-            gathered.append(whole[start : start + _PIECE_BYTES])
-            size += len(gathered[-1])
+    for piece in chain.from_iterable(map(_pieces, map(frames, batch))):
+        if size + len(piece) > _PIECE_BYTES and gathered:
+            yield b"".join(gathered).replace(_ENVELOPE, envelope)
+            gathered, size = [], 0
+        gathered.append(piece)
+        size += len(piece)
     yield b"".join(gathered).replace(_ENVELOPE, envelope)
+
+
+def _pieces(whole: bytes) -> Iterator[bytes]:
+    """Cut frames into pieces, between two frames where one is not larger than a piece."""
+    start = 0
+    while len(whole) - start > _PIECE_BYTES:
+        cut = whole.rfind(_FRAME_END, start, start + _PIECE_BYTES)
+        end = start + _PIECE_BYTES if cut < 0 else cut + len(_FRAME_END)
+        yield whole[start:end]
+        start = end
+    yield whole[start:] if start else whole
 
 
 class EventStream:

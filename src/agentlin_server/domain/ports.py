@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
 from agentlin_server.domain.status import Status
 
@@ -83,8 +85,7 @@ class RolloutRow:
     logprobs: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """One append to a task's journal, with the row changes that belong to it.
 
     Attributes:

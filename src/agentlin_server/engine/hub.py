@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from agentlin_server.domain.events import FINAL_TYPES
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.engine.encode import type_of
 
@@ -94,6 +95,11 @@ class Tail:
         """No event will follow, not even in the database: the task is gone."""
         self.is_closed = True
         self._wake()
+
+    @property
+    def is_final(self) -> bool:
+        """True if the newest event is known, and is the last that there will be."""
+        return bool(self._segments) and self._segments[-1].last_type in FINAL_TYPES
 
     def since(self, seq: int) -> Sequence[Published] | None:
         """Return what follows `seq`.

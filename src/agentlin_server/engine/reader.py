@@ -107,9 +107,9 @@ class TaskReader:
                 else:
                     caught_up = True  # the tail has no gap: whatever follows will be in it
                 if not batch:
-                    if await tail.wait_changed(seq, timeout_s=idle_s):
-                        caught_up = False  # the end may have come below a number that lies ahead
-                    else:
+                    if tail.is_final:  # the end came below a number that lies ahead
+                        return
+                    if not await tail.wait_changed(seq, timeout_s=idle_s):
                         yield ()
                     continue
                 yield batch

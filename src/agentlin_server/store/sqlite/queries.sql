@@ -10,10 +10,10 @@ SELECT t.pk, t.tenant, t.id, t.user_id, t.client_id, s.id AS session_id, t.sessi
 
 -- name: append_deltas
 INSERT INTO journal (task_pk, rev, kind, generation, first_seq, last_seq, at, codec, events)
-SELECT pk, :rev, 1, :generation, :first_seq, :last_seq, :at, 0, :events
+SELECT pk, ?2, 1, ?3, ?4, ?5, ?6, 0, ?7
   FROM task
- WHERE pk = :task_pk AND generation = :generation
-   AND EXISTS (SELECT 1 FROM journal WHERE task_pk = :task_pk AND rev = :rev - 1)
+ WHERE pk = ?1 AND generation = ?3
+   AND EXISTS (SELECT 1 FROM journal WHERE task_pk = ?1 AND rev = ?2 - 1)
     ON CONFLICT (task_pk, rev) DO NOTHING
 
 -- name: append_state

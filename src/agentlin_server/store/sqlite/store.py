@@ -75,13 +75,8 @@ class SqliteStore:
 
     async def append(self, commit: Commit, *, on_commit: Callable[[], None]) -> None:
         """See Store."""
-        if commit.is_deltas:
-            job = partial(_append_deltas, commit)
-        else:
-            job = partial(_append_state, commit)
-        done = self._writer.submit(job, barrier=commit.barrier, is_single=commit.is_deltas)
-        done.add_done_callback(lambda done: done.exception() or on_commit())
-        await asyncio.shield(done)
+        job = writes.deltas_row(commit) if commit.is_deltas else partial(_append_state, commit)
+        await self._writer.submit(job, barrier=commit.barrier, on_commit=on_commit)
 
     async def claim(self, pk: TaskPk, *, owner: str, take_over: bool) -> Claimed | None:
         """See Store."""
@@ -198,10 +193,6 @@ def _dirty_a_page(db: sqlite3.Connection) -> None:
 
 def _create(new: NewTask, db: sqlite3.Connection) -> Created:
     return writes.create(db, new)
-
-
-def _append_deltas(commit: Commit, db: sqlite3.Connection) -> None:
-    writes.append_deltas(db, commit)
 
 
 def _append_state(commit: Commit, db: sqlite3.Connection) -> None:

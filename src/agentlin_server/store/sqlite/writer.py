@@ -9,8 +9,11 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -23,20 +26,40 @@ log = logging.getLogger(__name__)
 Job = Callable[[sqlite3.Connection], Any]
 
 _GROUP_MAX: Final = 1_000
-_CHECKPOINT_BYTES: Final = 8 * 1024 * 1024
+_COMMITS_BETWEEN: Final = 64
+_CHECKPOINT_EVERY_S: Final = 0.5
 _TRUNCATE_BYTES: Final = 64 * 1024 * 1024
-_COMMITS_PER_LOOK: Final = 64
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class OneRow:
+    """A statement that must change exactly one row; else it counts as refused.
+
+    Rows that are queued one after the other are written with one call.
+    """
+
+    sql: str
+    values: tuple[Any, ...]
+    refusal: Callable[[], Exception]
+
+
 class _Submitted:
-    job: Job
-    done: asyncio.Future[Any]
-    barrier: bool
-    is_single: bool
-    """One statement: atomic without a savepoint."""
-    result: Any = None
-    error: BaseException | None = None
+    __slots__ = ("barrier", "done", "error", "job", "on_commit", "result")
+
+    def __init__(
+        self,
+        job: Job | OneRow,
+        done: "asyncio.Future[Any]",
+        on_commit: Callable[[], None] | None,
+        *,
+        barrier: bool,
+    ) -> None:
+        self.job = job
+        self.done = done
+        self.on_commit = on_commit
+        self.barrier = barrier
+        self.result: Any = None
+        self.error: Exception | None = None
 
 
 class GroupWriter:
@@ -50,18 +73,28 @@ class GroupWriter:
         self._loop = asyncio.get_running_loop()
         self._synced = False
         self._commits = 0
+        self._checkpoint_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="agentlin-writer", daemon=True)
         self._thread.start()
 
     def submit(
-        self, job: Job, *, barrier: bool = False, is_single: bool = False
+        self,
+        job: Job | OneRow,
+        *,
+        barrier: bool = False,
+        on_commit: Callable[[], None] | None = None,
     ) -> "asyncio.Future[Any]":
         """Queue a job; the future has its result once it is committed.
 
         The job is done even if nobody waits for the future any more.
+
+        Args:
+            job: What to do.
+            barrier: Sync its transaction to disk.
+            on_commit: Called in the event loop as soon as it is committed, in any case.
         """
         done = self._loop.create_future()
-        self._queue.put(_Submitted(job, done, barrier, is_single))
+        self._queue.put(_Submitted(job, done, on_commit, barrier=barrier))
         return done
 
     def close(self) -> None:
@@ -100,8 +133,12 @@ class GroupWriter:
         try:
             self._sync_level(full=any(one.barrier for one in group))
             self._db.execute("BEGIN IMMEDIATE")
-            for one in group:
-                self._perform(one)
+            for sql, jobs in groupby(group, _sql_of):
+                if sql is None:
+                    for one in jobs:
+                        self._perform(one)
+                else:
+                    self._write_rows(sql, list(jobs))
             self._db.execute("COMMIT")
         except sqlite3.Error as exc:
             if self._db.in_transaction:
@@ -110,21 +147,36 @@ class GroupWriter:
                 one.error = StorageError(f"the database refused the write: {exc}")
                 one.error.__cause__ = exc
 
+    def _write_rows(self, sql: str, jobs: Sequence[_Submitted]) -> None:
+        """Write the rows of jobs at one go; if any is refused, find out which."""
+        if len(jobs) > 1:
+            rows = [one.job.values for one in jobs if isinstance(one.job, OneRow)]
+            self._db.execute("SAVEPOINT rows")
+            written = self._db.executemany(sql, rows).rowcount
+            if written != len(jobs):
+                self._db.execute("ROLLBACK TO rows")
+            self._db.execute("RELEASE rows")
+            if written == len(jobs):
+                return
+        for one in jobs:
+            self._perform(one)
+
     def _perform(self, one: _Submitted) -> None:
         db = self._db
-        if not one.is_single:
+        is_many = not isinstance(one.job, OneRow)  # one statement is atomic by itself
+        if is_many:
             db.execute("SAVEPOINT job")
         try:
-            one.result = one.job(db)
+            one.result = _do(db, one.job)
         except Exception as exc:  # reported to the caller, whose job it was
             if not db.in_transaction:  # SQLite gave the whole transaction up (disk full, I/O)
                 raise
             one.error = exc
             if isinstance(exc, sqlite3.Error):
                 one.error = StorageError(f"the database refused the write: {exc}")
-            if not one.is_single:
+            if is_many:
                 db.execute("ROLLBACK TO job")
-        if not one.is_single:
+        if is_many:
             db.execute("RELEASE job")
 
     def _sync_level(self, *, full: bool) -> None:
@@ -133,16 +185,20 @@ class GroupWriter:
             self._synced = full
 
     def _checkpoint_if_due(self) -> None:
+        """Copy the log into the database now and then: it starts anew, and so stays small.
+
+        By time, because the log's file does not shrink: its size does not tell what is in it.
+        """
         self._commits += 1
-        if self._wal is None or self._commits % _COMMITS_PER_LOOK:
+        if self._wal is None or self._commits < _COMMITS_BETWEEN:
             return
-        try:
-            size = self._wal.stat().st_size
-        except OSError:
+        now = time.monotonic()
+        if now - self._checkpoint_at < _CHECKPOINT_EVERY_S:
             return
-        if size < _CHECKPOINT_BYTES:
-            return
-        self._checkpoint("TRUNCATE" if size > _TRUNCATE_BYTES else "PASSIVE")
+        self._commits, self._checkpoint_at = 0, now
+        with suppress(OSError):
+            is_large = self._wal.stat().st_size > _TRUNCATE_BYTES
+            self._checkpoint("TRUNCATE" if is_large else "PASSIVE")
 
     def _checkpoint(self, mode: str) -> None:
         try:
@@ -151,8 +207,22 @@ class GroupWriter:
             log.warning("the database's log can't be checkpointed: %s", exc)
 
 
+def _sql_of(one: _Submitted) -> str | None:
+    return one.job.sql if isinstance(one.job, OneRow) else None
+
+
+def _do(db: sqlite3.Connection, job: Job | OneRow) -> Any:
+    if not isinstance(job, OneRow):
+        return job(db)
+    if db.execute(job.sql, job.values).rowcount != 1:
+        raise job.refusal()
+    return None
+
+
 def _report(group: Sequence[_Submitted]) -> None:
     for one in group:
+        if one.error is None and one.on_commit is not None:
+            one.on_commit()
         if one.done.done():
             continue
         if one.error is None:

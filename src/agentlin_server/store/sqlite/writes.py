@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from agentlin_server.domain.ports import (
 from agentlin_server.domain.status import TERMINAL, Status
 from agentlin_server.store.sqlite.rows import pack, to_task
 from agentlin_server.store.sqlite.statements import load
+from agentlin_server.store.sqlite.writer import OneRow
 
 SQL: Final = load("queries.sql")
 TASK_BY_PK: Final = f"{SQL['task_columns']} WHERE t.pk = :pk"
@@ -176,21 +178,18 @@ def _insert_task(
     return TaskPk(cursor.lastrowid)
 
 
-def append_deltas(db: sqlite3.Connection, commit: Commit) -> None:
-    """Write a row of deltas: one statement, fenced by generation and rev."""
-    cursor = db.execute(
-        SQL["append_deltas"],
-        {
-            "task_pk": commit.task_pk,
-            "rev": commit.after_rev + 1,
-            "generation": commit.generation,
-            "first_seq": commit.first_seq,
-            "last_seq": commit.last_seq,
-            "at": commit.at,
-            "events": commit.events,
-        },
+def deltas_row(commit: Commit) -> OneRow:
+    """Return the row of a commit of deltas; it is refused if generation or rev are past."""
+    values = (
+        commit.task_pk,
+        commit.after_rev + 1,
+        commit.generation,
+        commit.first_seq,
+        commit.last_seq,
+        commit.at,
+        commit.events,
     )
-    _require_row(cursor, commit)
+    return OneRow(SQL["append_deltas"], values, partial(_stale, commit))
 
 
 def append_state(db: sqlite3.Connection, commit: Commit) -> None:
@@ -230,10 +229,14 @@ def append_state(db: sqlite3.Connection, commit: Commit) -> None:
 
 def _require_row(cursor: sqlite3.Cursor, commit: Commit) -> None:
     if cursor.rowcount != 1:
-        raise StaleWriterError(
-            f"task row {commit.task_pk}: generation {commit.generation} or rev "
-            f"{commit.after_rev} is past"
-        )
+        raise _stale(commit)
+
+
+def _stale(commit: Commit) -> StaleWriterError:
+    return StaleWriterError(
+        f"task row {commit.task_pk}: generation {commit.generation} or rev "
+        f"{commit.after_rev} is past"
+    )
 
 
 def _text(value: bytes | None) -> str | None:
