@@ -7,7 +7,7 @@ reader puts its own envelope in with one replace per batch.
 
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -24,6 +24,7 @@ PING: Final = b": ping\n"
 
 _ENVELOPE: Final = b"\x00"
 _FRAME_END: Final = b"\n\n"
+_FRAME_CLOSE: Final = b"}" + _FRAME_END
 _PIECE_BYTES: Final = 64 * 1024
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -35,29 +36,28 @@ _HEADERS: Final = (
 def frames(segment: Published) -> bytes:
     """Return the frames of a segment, with a mark where the envelope goes; made once."""
     if segment.frames is None:
-        lines, numbers = segment.lines, range(segment.first_seq, segment.last_seq + 1)
-        if segment.delta_type is None:
-            parts = map(lone_frame, lines, numbers, repeat(segment.generation))
-        else:
-            middle = b"-%d\nevent: %b\ndata: \x00" % (
-                segment.generation,
-                segment.delta_type.encode(),
-            )
-            parts = [
-                b"id: %d%b%b}\n\n" % (n, middle, line)
-                for n, line in zip(numbers, lines, strict=True)
-            ]
+        parts: list[bytes] = []
+        beginning, middle, end = b"\n", b"", b""  # no line begins with a newline
+        for seq, line in enumerate(segment.lines, segment.first_seq):
+            if not line.startswith(beginning):  # another type than the line before
+                kind = type_of(line).encode()
+                beginning = b'{"type":"%b"' % kind
+                middle = b"-%d\nevent: %b\ndata: \x00" % (segment.generation, kind)
+                end = _end_of_frame(line) if kind == b"task.failed" else _FRAME_CLOSE
+            parts.append(b"id: %d%b%b%b" % (seq, middle, line, end))
         segment.frames = b"".join(parts)
     return segment.frames
 
 
 def lone_frame(line: bytes, seq: int, generation: int) -> bytes:
     """Return one event's frame, with a mark where the envelope goes."""
-    kind = type_of(line)
-    end = b"}\n\n"
-    if kind == "task.failed":
-        end = b',"error":' + encode_json(decode_event(line).get("error")) + end
-    return b"id: %d-%d\nevent: %b\ndata: \x00%b%b" % (seq, generation, kind.encode(), line, end)
+    return frames(Published(rev=0, generation=generation, first_seq=seq, lines=[line]))
+
+
+def _end_of_frame(failed: bytes) -> bytes:
+    """Close the envelope of task.failed, which has the error beside the result too."""
+    error = encode_json(decode_event(failed).get("error"))
+    return b',"error":' + error + _FRAME_CLOSE
 
 
 def addressed(batch: Sequence[Published], envelope: bytes) -> Iterator[bytes]:

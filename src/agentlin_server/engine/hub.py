@@ -24,7 +24,6 @@ class Published:
     """
 
     __slots__ = (
-        "delta_type",
         "first_seq",
         "frames",
         "generation",
@@ -43,20 +42,17 @@ class Published:
         first_seq: int,
         lines: Sequence[bytes],
         task: bytes | None = None,
-        delta_type: str | None = None,
     ) -> None:
         """Describe the events from `first_seq` on; there is at least one.
 
-        `task` is the TaskObject's JSON if the last event is final or resting; `delta_type`
-        the type of all events, if they are deltas of one type.
+        `task` is the TaskObject's JSON if the last event is final or resting.
         """
         self.rev = rev
         self.generation = generation
         self.first_seq = first_seq
         self.last_seq = first_seq + len(lines) - 1
         self.lines = lines
-        self.last_type = delta_type or type_of(lines[-1])
-        self.delta_type = delta_type
+        self.last_type = type_of(lines[-1])
         self.task = task
         self.frames: bytes | None = None
 
@@ -68,7 +64,6 @@ class Published:
             first_seq=seq + 1,
             lines=self.lines[seq + 1 - self.first_seq :],
             task=self.task,
-            delta_type=self.delta_type,
         )
 
 

@@ -119,7 +119,6 @@ class TaskLog:
                 first_seq=commit.first_seq,
                 lines=sent,
                 task=snapshot,
-                delta_type=_delta_type(drafts),
             )
         await self._store.append(commit, on_commit=partial(self._publish, segment))
 
@@ -155,9 +154,3 @@ def _error(drafts: Sequence[AnyDraft]) -> bytes | None:
     last = drafts[-1] if drafts else None
     error: Json | None = last.body.get("error") if isinstance(last, Draft) else None
     return None if error is None else encode_json(error)
-
-
-def _delta_type(drafts: Sequence[AnyDraft]) -> str | None:
-    """Return the type of all drafts, if they are one run of deltas."""
-    only = drafts[0] if len(drafts) == 1 else None
-    return only.type if isinstance(only, DeltaRun) else None
