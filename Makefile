@@ -45,7 +45,7 @@ help: ## print this table
 
 demo: $(DEMO) ## run one agent task on a small model on this machine: no key, no service
 	@echo '==> agentlin run'
-	@$(BIN)/agentlin run "$$DEMO_PROMPT"
+	@env -u AGENTLIN_BASE_URL $(BIN)/agentlin run --model local/smollm2 "$$DEMO_PROMPT"
 
 test: $(TEST) ## run the tests (PYTEST_ARGS="-k name" narrows them)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -32,6 +32,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
     "task.call-again": "A cut call is made again: same step, next attempt, twice at most.",
     "task.call-ids": "call_id is unique in a task; empty and repeated ones are replaced.",
     "task.restart": "After a crash an unfinished task fails clearly; what waited runs.",
+    "task.storage-fault": "A task that the database refused a write is ended when it can be.",
     "task.usage": "The last done of a call carries its usage; the task's usage is the sum.",
     "session.order": "One task of a session runs at a time, in the order of creation.",
     "session.context": "Context: earlier turns, history without repeats, user, thoughts.",

@@ -111,7 +111,12 @@ def test_every_component_is_referred_to(document: Json) -> None:
 def test_every_route_is_in_the_document_and_nothing_else_is(document: Json) -> None:
     anything = cast("Any", None)
     tasks = TaskRoutes(
-        engine=anything, reader=anything, store=anything, default_agent=anything, body_size_max=1
+        engine=anything,
+        reader=anything,
+        store=anything,
+        default_agent=anything,
+        full_model_name=anything,
+        body_size_max=1,
     )
     app = routes.build(tasks, MetaRoutes(store=anything, version=VERSION))
     served = {

@@ -157,3 +157,18 @@ async def test_a_create_before_the_engine_serves_waits() -> None:
         service.engine._dispatcher._group = group
         service.engine._dispatcher.look()
         assert (await service.ended(task))["status"] == "completed"
+
+
+@requirement("create.queue-full")
+async def test_one_busy_session_fills_the_queue_but_no_free_slot() -> None:
+    gate = anyio.Event()
+    model = scripted([Answer([Gate(gate), Text("x")], repeat=True)])
+    async with serving(model, limits=EngineLimits(running_max=9, waiting_max=2)) as service:
+        tasks = [await service.submit(str(n), session="s") for n in range(3)]
+        with pytest.raises(QueueFullError):
+            await service.submit("4", session="s")
+        tasks.append(await service.submit("beside", session="another"))
+        gate.set()
+        for task in tasks:
+            await service.ended(task)
+        assert service.engine._dispatcher.running == 0

@@ -7,6 +7,7 @@ from agentlin_server.agent.toolresult import no_such_tool
 from agentlin_server.domain.status import Status
 from agentlin_server.models.script import Fail, Gate, Text, ToolCall
 from tests.engine.harness import says, scripted, serving
+from tests.engine.streams import collect, lines_of
 from tests.requirements import requirement
 
 pytestmark = pytest.mark.anyio
@@ -103,3 +104,14 @@ async def test_previous_task_id_names_the_turn_before() -> None:
     assert first["previous_task_id"] is None
     assert second["previous_task_id"] == first["id"]
     assert first["session_id"] == second["session_id"] == "s"
+
+
+async def test_a_replay_says_what_was_said_also_after_an_earlier_task_is_gone() -> None:
+    async with serving(scripted([says("a"), says("b")])) as service:
+        first = await service.submit(session="s")
+        await service.ended(first)
+        second = await service.submit(session="s")
+        live = await collect(service.reader, second.pk)
+        await service.engine.delete(await service.row(first), actor="ann")
+        assert lines_of(await collect(service.reader, second.pk)) == lines_of(live)
+        assert (await service.row(second)).previous_task_id == first.id

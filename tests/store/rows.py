@@ -43,6 +43,7 @@ def new_task(task_id: str | None = None, **changes: Any) -> NewTask:
         "at": 1_000.0,
         "owner": "worker_1",
         "may_start": True,
+        "waiting_max": 10_000,
         "events_if_started": (
             event("task.created", 0, name),
             event("task.working", 1, name),

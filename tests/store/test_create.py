@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from agentlin_server.domain.errors import IdempotencyConflictError, StorageError
+from agentlin_server.domain.errors import IdempotencyConflictError, QueueFullError, StorageError
 from agentlin_server.domain.ids import SessionId, Tenant, UserId
 from agentlin_server.domain.ports import Store, TaskFilter
 from agentlin_server.domain.status import Status
@@ -162,3 +162,19 @@ async def test_an_unknown_task_is_none(store: Store) -> None:
     assert await store.get(Tenant("theirs"), "task_1") is None
     await store.delete(writer.pk, reserved_until=0.0)
     assert await store.get_by_pk(writer.pk) is None
+
+
+@requirement("create.queue-full")
+async def test_a_task_that_would_have_to_wait_is_refused_when_too_many_do(store: Store) -> None:
+    busy = SessionId("s")
+    await started(store, session_id=busy)
+    await store.create(new_task("waits", session_id=busy, waiting_max=1))
+    for may_start in (True, False):
+        with pytest.raises(QueueFullError):
+            await store.create(
+                new_task("too_many", session_id=busy, may_start=may_start, waiting_max=1)
+            )
+    assert await store.get(TENANT, "too_many") is None
+    again = await store.create(new_task("waits", session_id=busy, waiting_max=1))
+    assert not again.is_new, "a repeat finds its task however full the queue is"
+    assert (await store.create(new_task(waiting_max=0))).started, "who need not wait is taken"

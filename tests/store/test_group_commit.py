@@ -40,7 +40,14 @@ class Traced:
 
     def hold(self) -> None:
         """Keep the thread busy, so that what is submitted now makes one group."""
-        self.writer.submit(lambda _: self.gate.wait(5))
+        begun = threading.Event()
+
+        def wait(_: sqlite3.Connection) -> None:
+            begun.set()
+            self.gate.wait(5)
+
+        self.writer.submit(wait)
+        assert begun.wait(5)
 
     async def notes(self) -> list[int]:
         """Return what is in the table."""

@@ -33,8 +33,9 @@ class Context:
     def add(self, message: ChatMessage, ref: str) -> None:
         """Append a message."""
         if message["role"] == "assistant" and self._continues_assistant(message):
-            last = self.messages[-1]
-            last["tool_calls"] = [*last.get("tool_calls", ()), *message.get("tool_calls", ())]
+            last = self.messages[-1]  # replaced, not changed: an earlier request holds it too
+            calls = [*last.get("tool_calls", ()), *message.get("tool_calls", ())]
+            self.messages[-1] = last | {"tool_calls": calls}
         else:
             self.messages.append(message)
         if not self.refs or self.refs[-1] != ref:
@@ -75,7 +76,7 @@ def start(
         context.add({"role": "system", "content": developer_prompt}, "prompt")
     for task_id, task in turns:
         _add_turn(context, task_id, task, seen)
-    _add_given(context, [one for one in history if one.get("id") not in seen], "history")
+    _add_given(context, _unseen(history, seen), "history")
     if user_content:
         context.add({"role": "user", "content": text_of(user_content)}, "user")
     _add_given(context, thoughts, "thoughts")
@@ -90,6 +91,18 @@ def _add_turn(context: Context, task_id: str, task: Json, seen: set[str]) -> Non
     content = text_of(task.get("user_message_content") or "")
     user: Json = {"type": "message", "role": "user", "message_content": content}
     context.add_items([user, *_with_results(items)], ref=f"t:{task_id}")
+
+
+def _unseen(given: Sequence[Mapping[str, Any]], seen: set[str]) -> list[Mapping[str, Any]]:
+    """Return the messages without those whose id came before."""
+    fresh: list[Mapping[str, Any]] = []
+    for one in given:
+        item_id = one.get("id")
+        if item_id is None or item_id not in seen:
+            fresh.append(one)
+        if item_id is not None:
+            seen.add(item_id)
+    return fresh
 
 
 def _with_results(items: Sequence[Json]) -> list[Json]:

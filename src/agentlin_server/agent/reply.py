@@ -77,6 +77,8 @@ class Reply:
         self._text: OpenText | None = None
         self._calls: dict[int, OpenToolCall] = {}
         self._state: dict[str, Any] | None = None
+        self.item_ids: list[str] = []
+        """Ids of its items, in the order in which they were added."""
         self.done: list[DoneItem] = []
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
@@ -175,7 +177,8 @@ class Reply:
         return call_id
 
     def _marked(self, item: Json) -> Json:
-        """Mark an item of a repeated call: its attempt, and which item it replaces."""
+        """Note a new item; mark one of a repeated call: its attempt, and which item it replaces."""
+        self.item_ids.append(item["id"])
         if self._attempt == 1:
             return item
         item["attempt"] = self._attempt

@@ -12,6 +12,7 @@ from agentlin_server.domain.errors import InvalidRequestError, UnsupportedParamE
 
 STEP_MAX_DEFAULT: Final = 50
 _HASH_BYTES: Final = 16
+_RATIO_DEFAULT: Final = 0.9
 
 _FORBIDDEN_INFERENCE_ARGS: Final = re.compile(
     r"api_key|base_url|openai_.*|extra_headers|extra_query|extra_body|messages|tools|stream|stream_options|n|model",
@@ -37,7 +38,8 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         model: `provider/model`, or a bare name of the default provider.
         developer_prompt: The instructions; "" for none.
-        context_tokens_max: The model's context window, 0 if unknown.
+        context_tokens_max: The model's context window, 0 if unknown; recorded for compression,
+            which is not built yet.
         output_tokens_max: Most tokens of one answer, 0 to leave it to the provider.
         sampling: Inference arguments for every call.
         step_max: Most model calls of one task.
@@ -84,6 +86,8 @@ def _from_config(config: AgentConfig, *, default: AgentSpec) -> AgentSpec:
     for name in _NOT_BUILT:
         if config.get(name):
             raise UnsupportedParamError(f"agent_config.{name}")
+    if (config.get("compress_threshold_token_ratio") or _RATIO_DEFAULT) != _RATIO_DEFAULT:
+        raise UnsupportedParamError("agent_config.compress_threshold_token_ratio")
     sampling = dict(config.get("inference_args") or {})
     _check_sampling(sampling, "agent_config", "inference_args")
     prompt = config.get("developer_prompt") or ""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -60,6 +60,8 @@ class Resource:
         request = Request(scope, receive)
         try:
             answer = await self._handler(request)(request)
+        except ClientDisconnect:  # gone before it had sent its body: nobody hears an answer
+            return
         except Exception as exc:  # noqa: BLE001 - the table knows what to answer, and logs the rest
             answer = fault_response(request_id_of(request), to_fault(exc))
         await answer(scope, receive, send)

@@ -1,11 +1,13 @@
 """The routes below /tasks."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -32,6 +34,8 @@ from agentlin_server.engine.engine import Engine
 from agentlin_server.engine.reader import TaskReader
 from agentlin_server.engine.submission import Submission
 
+log = logging.getLogger(__name__)
+
 _NOT_CANONICAL: Final = frozenset({"request_id", "stream", "background"})
 _LIST_LIMIT_MAX: Final = 100
 _LIST_LIMIT_DEFAULT: Final = 10
@@ -49,6 +53,8 @@ class TaskRoutes:
         reader: Reads tasks.
         store: Finds tasks.
         default_agent: The agent of requests that bring none.
+        full_model_name: From a bare model name to `provider/model`, so that the frozen agent
+            means the same model under other settings.
         body_size_max: Bytes that a body may have.
         keep_alive_s: Seconds between signs of life of a long create.
         heartbeat_s: Seconds between signs of life of a stream.
@@ -58,6 +64,7 @@ class TaskRoutes:
     reader: TaskReader
     store: Store
     default_agent: AgentSpec
+    full_model_name: Callable[[str], str]
     body_size_max: int
     keep_alive_s: float = KEEP_ALIVE_S
     heartbeat_s: float = HEARTBEAT_S
@@ -67,6 +74,8 @@ class TaskRoutes:
         body = await read_object(request, size_max=self.body_size_max, required=True)
         request_id = request_id_of(request, body)
         wanted = params.checked(body)
+        if (retries := identity.retry_count_of(request)) > 0:
+            log.info("request %s is the client's retry number %d", request_id, retries)
         task, _ = await self.engine.submit(self._submission(request, body, wanted))
         if wanted.get("stream"):
             return self._stream(task, request_id, after_seq=-1, until_final=False)
@@ -149,11 +158,7 @@ class TaskRoutes:
             session_id=None if session_id is None else SessionId(session_id),
             user_id=None if user_id is None else UserId(user_id),
             client_id=ids["client_id"],
-            spec=resolve(
-                wanted.get("agent_config"),
-                inference_args=wanted.get("inference_args"),
-                default=self.default_agent,
-            ),
+            spec=self._spec(wanted),
             user_message_content=wanted["user_message_content"],
             history_messages=cast("Sequence[Json]", wanted.get("history_messages") or ()),
             thought_messages=cast("Sequence[Json]", wanted.get("thought_messages") or ()),
@@ -163,6 +168,15 @@ class TaskRoutes:
             idempotency_key=key,
             retry_count=identity.retry_count_of(request),
         )
+
+    def _spec(self, wanted: TaskCreateBody) -> AgentSpec:
+        spec = resolve(
+            wanted.get("agent_config"),
+            inference_args=wanted.get("inference_args"),
+            default=self.default_agent,
+        )
+        name = self.full_model_name(spec.model)
+        return spec if name == spec.model else replace(spec, model=name)
 
     def _stream(
         self,

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from agentlin_server.api.routes import build
 from agentlin_server.api.tasks import TaskRoutes
 from agentlin_server.app import secret
 from agentlin_server.app.providers import Models, open_models
+from agentlin_server.domain.errors import ModelNotFoundError
 from agentlin_server.domain.model import Model
 from agentlin_server.domain.ports import Store
 from agentlin_server.engine.engine import Engine
@@ -87,7 +89,7 @@ async def running(
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
         await group.start(_serve, engine)
-        asgi = _asgi(settings, engine, reader, store, models.choice)
+        asgi = _asgi(settings, engine, reader, store, models)
         yield Service(asgi=asgi, engine=engine, choice=models.choice, lock=lock)
 
 
@@ -122,17 +124,18 @@ def _engine(
 
 
 def _asgi(
-    settings: Settings, engine: Engine, reader: TaskReader, store: Store, choice: ModelChoice
+    settings: Settings, engine: Engine, reader: TaskReader, store: Store, models: Models
 ) -> Guard:
     tasks = TaskRoutes(
         engine=engine,
         reader=reader,
         store=store,
         default_agent=AgentSpec(
-            model=choice.name,
+            model=models.choice.name,
             developer_prompt=settings.developer_prompt,
             step_max=settings.step_max,
         ),
+        full_model_name=partial(_full_model_name, models),
         body_size_max=settings.body_size_max,
         keep_alive_s=settings.keep_alive_s,
         heartbeat_s=settings.heartbeat_s,
@@ -142,6 +145,13 @@ def _asgi(
         allowed_hosts=settings.allowed_hosts,
         allowed_origins=settings.allowed_origins,
     )
+
+
+def _full_model_name(models: Models, name: str) -> str:
+    try:
+        return models.registry.resolve(name).full_name
+    except ModelNotFoundError:
+        return name  # the task will fail, and say so
 
 
 def _check(settings: Settings) -> None:

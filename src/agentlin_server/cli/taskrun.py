@@ -81,8 +81,8 @@ class TaskRun:
             group.cancel_scope.cancel()
         if not self._as_json:
             report(self._tally)
-            is_default = self._settings.model is None and connection.model == _SMALL_MODEL
-            if is_default and self._tally.exit_code is ExitCode.OK:
+            is_small = _SMALL_MODEL in (self._settings.model, connection.model)
+            if is_small and self._tally.exit_code is ExitCode.OK:
                 say(_SMALL_MODEL_NOTE, style="dim")
 
     async def _follow(self, connection: Connection) -> None:

@@ -141,6 +141,7 @@ class NewTask:
         is_repeat: True to look there first; False to make a new task in any case.
         may_start: True if a worker is free: the task is claimed in the same transaction,
             unless its session is busy.
+        waiting_max: Most tasks that may wait; if it must wait beyond that, it is refused.
         events_if_started: The first events if it is claimed at once.
         events_if_queued: The first events if it has to wait.
     """
@@ -161,6 +162,7 @@ class NewTask:
     at: float
     owner: str
     may_start: bool
+    waiting_max: int
     events_if_started: Sequence[bytes]
     events_if_queued: Sequence[bytes]
 
@@ -248,6 +250,7 @@ class Store(Protocol):
 
         Raises:
             IdempotencyConflictError: the id or a key is taken by another body.
+            QueueFullError: it would have to wait, and too many do.
         """
         ...
 

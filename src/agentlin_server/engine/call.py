@@ -150,7 +150,8 @@ class ModelCaller:
             step=self._step,
             attempt=attempt.number,
         )
-        items = self._recorder.items(attempt.reply.done, step=self._step)
+        reply = attempt.reply
+        items = self._recorder.items(reply.done, step=self._step, added=reply.item_ids)
         return Rows(items=items, rollout=rollout)
 
     def _usage(self, reply: Reply) -> Json:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain, repeat
 from typing import Final
 
 import anyio
@@ -13,8 +14,8 @@ from anyio.abc import TaskStatus
 from agentlin_server.domain import events
 from agentlin_server.domain.errors import (
     AgentlinError,
-    QueueFullError,
     ShuttingDownError,
+    StorageError,
     TaskNotCancelableError,
     TaskNotFoundError,
 )
@@ -38,7 +39,13 @@ log = logging.getLogger(__name__)
 _STARTED: Final = (events.created(), events.working(), events.tools_updated(()))
 _QUEUED: Final = (events.created(), events.queued())
 _PURGE_EVERY_S: Final = 60.0
+_RESCUE_PAUSES_S: Final = (0.1, 0.5, 2.0, 10.0)
 
+UNWRITABLE: Final[Json] = {
+    "code": -32603,
+    "message": "The server could not write what the task did. Create the task again.",
+    "data": {"reason": "storage", "retryable": True},
+}
 RESTARTED: Final[Json] = {
     "code": -32000,
     "message": "The server stopped while the task was running. Create the task again.",
@@ -89,6 +96,7 @@ class Engine:
             redact=redact,
             clock=clock,
             limits=limits,
+            rescue=self._rescue,
         )
         self._dispatcher = LocalDispatcher(
             store=store,
@@ -137,11 +145,14 @@ class Engine:
         may_start = self._dispatcher.reserve_nowait()
         is_started = False
         try:
-            if not may_start and self._dispatcher.waiting >= self._limits.waiting_max:
-                raise QueueFullError("too many tasks are waiting", retry_after_s=5)
             at = self._clock()
             new = to_new_task(
-                wanted, secret=self._secret, at=at, owner=self._owner, may_start=may_start
+                wanted,
+                secret=self._secret,
+                at=at,
+                owner=self._owner,
+                may_start=may_start,
+                waiting_max=self._limits.waiting_max,
             )
             # A session made for this task can't be busy: with a free slot it starts for sure.
             may_queue = not may_start or wanted.session_id is not None
@@ -202,6 +213,17 @@ class Engine:
         for pk in deleted.pks:
             self._hub.close(pk)
         return snapshot
+
+    async def _rescue(self, pk: TaskPk) -> None:
+        """End a task whose run was refused by the database, as soon as that takes writes again."""
+        for pause_s in chain(_RESCUE_PAUSES_S, repeat(_RESCUE_PAUSES_S[-1])):
+            try:
+                await self._takeover.end(pk, Signal.FAIL, events.failed(UNWRITABLE))
+            except StorageError:
+                await anyio.sleep(pause_s)
+            else:
+                self._dispatcher.look()
+                return
 
     async def _recover(self) -> None:
         """End what an earlier process left unfinished; tasks that waited go on waiting."""

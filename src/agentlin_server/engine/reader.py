@@ -107,7 +107,8 @@ class TaskReader:
                 else:
                     caught_up = True  # the tail has no gap: whatever follows will be in it
                 if not batch:
-                    if tail.is_final:  # the end came below a number that lies ahead
+                    # The end came below a number that lies ahead. (The tail may have grown above.)
+                    if tail.is_final and not tail.since(seq):
                         return
                     if not await tail.wait_changed(seq, timeout_s=idle_s):
                         yield ()

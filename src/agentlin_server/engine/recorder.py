@@ -19,8 +19,12 @@ class Recorder:
         self._rollouts = 0
         self._known_refs: list[str] = []
 
-    def items(self, done: Sequence[DoneItem], *, step: int) -> list[ItemRow]:
-        """Return the rows of items that ended."""
+    def items(
+        self, done: Sequence[DoneItem], *, step: int, added: Sequence[str] = ()
+    ) -> list[ItemRow]:
+        """Return the rows of items that ended; `added` are their ids in the output's order."""
+        for item_id in added:
+            self._ord_of.setdefault(item_id, len(self._ord_of))
         return [self._item(one, step) for one in done]
 
     def _item(self, one: DoneItem, step: int) -> ItemRow:

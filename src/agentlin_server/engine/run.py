@@ -31,6 +31,7 @@ from agentlin_server.domain.errors import (
     ModelError,
     ModelTimeoutError,
     StaleWriterError,
+    StorageError,
     TaskNotFoundError,
 )
 from agentlin_server.domain.events import Json
@@ -98,8 +99,13 @@ class TaskRun:
         self.is_cancel_wanted = True
         self.scope.cancel()
 
-    async def run(self) -> None:
-        """Run until the task is final, or someone else owns it."""
+    async def run(self) -> bool:
+        """Run until the task is final, or someone else owns it.
+
+        Returns:
+            False if the database refused a write, so that the task's end could not be written
+            from here: this log must not be used any more, and the task needs another owner.
+        """
         try:
             with self.scope:
                 await self._loop()
@@ -107,15 +113,20 @@ class TaskRun:
                 await self._end(Signal.CANCEL, events.canceled())
         except StaleWriterError:
             log.info("task %s: another worker has taken over", self._task.id)
+        except StorageError:
+            log.exception("task %s: the database refused a write", self._task.id)
+            return False
         except ModelError as exc:
-            await self._fail(model_error(exc))
+            return await self._fail(model_error(exc))
         except AgentlinError as exc:
-            await self._fail({"code": -32603, "message": str(exc)})
+            return await self._fail({"code": -32603, "message": str(exc)})
         except Exception:  # a bug of ours: the task must not hang because of it
             reference = uuid4().hex
             log.exception("task %s failed unexpectedly, error id %s", self._task.id, reference)
             message = f"internal error; the server's log has more under error id {reference}"
-            await self._fail({"code": -32603, "message": message, "data": {"error_id": reference}})
+            error: Json = {"code": -32603, "message": message, "data": {"error_id": reference}}
+            return await self._fail(error)
+        return True
 
     async def _loop(self) -> None:
         spec = await self._load()
@@ -213,11 +224,15 @@ class TaskRun:
         with anyio.move_on_after(_FINAL_WRITE_MAX_S, shield=True):
             await self._log.append([*drafts, final], signal=signal, rows=rows)
 
-    async def _fail(self, error: Json) -> None:
+    async def _fail(self, error: Json) -> bool:
         try:
             await self._end(Signal.FAIL, events.failed(error))
+        except StaleWriterError:
+            log.info("task %s: another worker has taken over", self._task.id)
         except AgentlinError:
             log.exception("task %s: its failure could not be written", self._task.id)
+            return False
+        return True
 
 
 def model_error(exc: ModelError) -> Json:

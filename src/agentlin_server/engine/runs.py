@@ -1,6 +1,6 @@
 """The runs of this process: made, found, waited for."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +9,7 @@ import anyio
 
 from agentlin_client.types.fold import TaskFold
 from agentlin_server.domain import events
+from agentlin_server.domain.errors import StorageError
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import Claimed, Clock, Redact, Store, TaskRow
 from agentlin_server.domain.status import Signal
@@ -44,8 +45,10 @@ class Runs:
         redact: Redact,
         clock: Clock,
         limits: EngineLimits,
+        rescue: Callable[[TaskPk], Awaitable[None]],
     ) -> None:
-        """Keep what every run needs."""
+        """Keep what every run needs; `rescue` ends a task whose run could not."""
+        self._rescue = rescue
         self._store = store
         self._hub = hub
         self._reader = reader
@@ -98,11 +101,14 @@ class Runs:
         async def run() -> None:
             task = claimed.task
             with self._hub.tail(task.pk) as tail:
-                fold = await self._reader.fold(task)
-                log = self._log(task, claimed.last_rev, fold, tail)
-                handle = self._register(log, None)
-                await log.append(_CLAIMED, signal=Signal.CLAIM)
-                await self._run(handle, task.pk)
+                try:
+                    fold = await self._reader.fold(task)
+                    log = self._log(task, claimed.last_rev, fold, tail)
+                    await log.append(_CLAIMED, signal=Signal.CLAIM)
+                except StorageError:
+                    await self._rescue(task.pk)
+                else:
+                    await self._run(self._register(log, None), task.pk)
 
         return run
 
@@ -125,9 +131,12 @@ class Runs:
         return handle
 
     async def _run(self, handle: RunHandle, pk: TaskPk) -> None:
+        is_settled = True
         try:
-            await handle.run.run()
+            is_settled = await handle.run.run()
         finally:
             if self._handles.get(pk) is handle:
                 del self._handles[pk]
             handle.ended.set()
+        if not is_settled:
+            await self._rescue(pk)

@@ -53,7 +53,13 @@ class Submission:
 
 
 def to_new_task(
-    wanted: Submission, *, secret: bytes, at: float, owner: str, may_start: bool
+    wanted: Submission,
+    *,
+    secret: bytes,
+    at: float,
+    owner: str,
+    may_start: bool,
+    waiting_max: int,
 ) -> NewTask:
     """Return the task to create; its first events are still missing.
 
@@ -87,6 +93,7 @@ def to_new_task(
         at=at,
         owner=owner,
         may_start=may_start,
+        waiting_max=waiting_max,
         events_if_started=(),
         events_if_queued=(),
     )

@@ -102,7 +102,10 @@ class LocalModel:
         try:
             async with running.client.stream(request) as batches:
                 yield batches
-        except (ModelStreamError, ModelUnavailableError) as exc:
+        except ModelStreamError as exc:  # it stays one: a call that broke is made again
+            cause = await running.explain(exc)
+            raise ModelStreamError(str(cause), provider=PROVIDER) from exc
+        except ModelUnavailableError as exc:
             raise await running.explain(exc) from exc
 
     async def start(self, model: str) -> int:

@@ -12,6 +12,7 @@ _BUSY_TIMEOUT_MS: Final = 5_000
 _WRITER_PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
+    "PRAGMA fullfsync = ON",  # macOS: a plain fsync does not reach the disk; no-op elsewhere
     "PRAGMA wal_autocheckpoint = 0",  # the writer checkpoints between commits
     f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
     "PRAGMA temp_store = MEMORY",

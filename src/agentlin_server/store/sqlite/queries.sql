@@ -1,12 +1,11 @@
 -- name: task_columns
 SELECT t.pk, t.tenant, t.id, t.user_id, t.client_id, s.id AS session_id, t.session_pos,
-       p.id AS parent_id, prev.id AS previous_task_id, t.status, t.generation, t.attempts,
+       p.id AS parent_id, t.previous_task_id, t.status, t.generation, t.attempts,
        t.spec_hash, t.metadata, t.created_at, t.finished_at, t.body_hmac,
        t.cancel_requested
   FROM task t
   JOIN session s ON s.pk = t.session_pk
   LEFT JOIN task p ON p.pk = t.parent_pk
-  LEFT JOIN task prev ON prev.pk = t.previous_pk
 
 -- name: append_deltas
 INSERT INTO journal (task_pk, rev, kind, generation, first_seq, last_seq, at, codec, events)
@@ -75,16 +74,16 @@ SELECT pk, user_id, busy_task_pk, next_pos,
 SELECT pk, body_hmac FROM task WHERE tenant = :tenant AND id = :id
 
 -- name: last_of_session
-SELECT t.pk, t.id FROM task t
+SELECT t.id FROM task t
  WHERE t.session_pk = :session_pk
    AND (t.status IN ('created', 'queued', 'working', 'input-required', 'paused', 'completed')
         OR EXISTS (SELECT 1 FROM item WHERE task_pk = t.pk AND status = 'completed'))
  ORDER BY t.session_pos DESC LIMIT 1
 
 -- name: insert_task
-INSERT INTO task (tenant, id, user_id, client_id, session_pk, session_pos, previous_pk, status, rev, next_seq,
+INSERT INTO task (tenant, id, user_id, client_id, session_pk, session_pos, previous_task_id, status, rev, next_seq,
                   generation, lease_owner, attempts, spec_hash, body_hmac, idem_route, idem_key, metadata, created_at)
-VALUES (:tenant, :id, :user_id, :client_id, :session_pk, :session_pos, :previous_pk, :status, 1, :next_seq,
+VALUES (:tenant, :id, :user_id, :client_id, :session_pk, :session_pos, :previous_task_id, :status, 1, :next_seq,
         :generation, :lease_owner, :attempts, :spec_hash, :body_hmac, :idem_route, :idem_key, :metadata, :created_at)
 
 -- name: take_session_place

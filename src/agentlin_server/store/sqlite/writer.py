@@ -140,9 +140,10 @@ class GroupWriter:
                 else:
                     self._write_rows(sql, list(jobs))
             self._db.execute("COMMIT")
-        except sqlite3.Error as exc:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+        except Exception as exc:  # noqa: BLE001 - the thread must outlive whatever happens in it
+            with suppress(sqlite3.Error):
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
             for one in group:
                 one.error = StorageError(f"the database refused the write: {exc}")
                 one.error.__cause__ = exc
@@ -151,15 +152,25 @@ class GroupWriter:
         """Write the rows of jobs at one go; if any is refused, find out which."""
         if len(jobs) > 1:
             rows = [one.job.values for one in jobs if isinstance(one.job, OneRow)]
-            self._db.execute("SAVEPOINT rows")
-            written = self._db.executemany(sql, rows).rowcount
-            if written != len(jobs):
-                self._db.execute("ROLLBACK TO rows")
-            self._db.execute("RELEASE rows")
-            if written == len(jobs):
+            if self._are_written(sql, rows):
                 return
         for one in jobs:
             self._perform(one)
+
+    def _are_written(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Write all of the rows, or none."""
+        db = self._db
+        db.execute("SAVEPOINT rows")
+        try:
+            written = db.executemany(sql, rows).rowcount
+        except sqlite3.Error:
+            if not db.in_transaction:
+                raise
+            written = 0
+        if written != len(rows):
+            db.execute("ROLLBACK TO rows")
+        db.execute("RELEASE rows")
+        return written == len(rows)
 
     def _perform(self, one: _Submitted) -> None:
         db = self._db
@@ -222,7 +233,10 @@ def _do(db: sqlite3.Connection, job: Job | OneRow) -> Any:
 def _report(group: Sequence[_Submitted]) -> None:
     for one in group:
         if one.error is None and one.on_commit is not None:
-            one.on_commit()
+            try:
+                one.on_commit()
+            except Exception:  # the others of the group must hear of their commits
+                log.exception("what was committed could not be published")
         if one.done.done():
             continue
         if one.error is None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from agentlin_server.domain.errors import IdempotencyConflictError, StaleWriterError
-from agentlin_server.domain.ids import TaskPk, Tenant
+from agentlin_server.domain.errors import IdempotencyConflictError, QueueFullError, StaleWriterError
+from agentlin_server.domain.ids import TaskId, TaskPk, Tenant
 from agentlin_server.domain.ports import (
     Claimed,
     ClaimRound,
@@ -29,6 +29,7 @@ SQL: Final = load("queries.sql")
 TASK_BY_PK: Final = f"{SQL['task_columns']} WHERE t.pk = :pk"
 TASK_BY_ID: Final = f"{SQL['task_columns']} WHERE t.tenant = :tenant AND t.id = :id"
 
+_RETRY_AFTER_S: Final = 5
 _DELETED_ID_ROUTE: Final = "deleted_id"
 _TASK_TABLES: Final = (
     "journal",
@@ -61,6 +62,8 @@ def create(db: sqlite3.Connection, new: NewTask) -> Created:
     session = _session(db, new)
     is_free = session["busy_task_pk"] is None and not session["has_waiting"]
     started = new.may_start and is_free
+    if not started and _waiting(db) >= new.waiting_max:
+        raise QueueFullError("too many tasks are waiting", retry_after_s=_RETRY_AFTER_S)
     lines = new.events_if_started if started else new.events_if_queued
     status = Status.WORKING if started else Status.QUEUED
     previous = _previous(db, session)
@@ -88,7 +91,7 @@ def create(db: sqlite3.Connection, new: NewTask) -> Created:
         session_id=new.session_id,
         session_pos=session["next_pos"],
         parent_id=None,
-        previous_task_id=None if previous is None else previous["id"],
+        previous_task_id=previous,
         status=status,
         generation=int(started),
         attempts=int(started),
@@ -131,21 +134,19 @@ def _session(db: sqlite3.Connection, new: NewTask) -> sqlite3.Row:
     return row
 
 
-def _previous(db: sqlite3.Connection, session: sqlite3.Row) -> sqlite3.Row | None:
+def _previous(db: sqlite3.Connection, session: sqlite3.Row) -> TaskId | None:
     """Return the last task of the session that the new one's context contains."""
     if session["next_pos"] == 0:
         return None
-    row: sqlite3.Row | None = db.execute(
-        SQL["last_of_session"], {"session_pk": session["pk"]}
-    ).fetchone()
-    return row
+    row = db.execute(SQL["last_of_session"], {"session_pk": session["pk"]}).fetchone()
+    return None if row is None else TaskId(row["id"])
 
 
 def _insert_task(
     db: sqlite3.Connection,
     new: NewTask,
     session: sqlite3.Row,
-    previous: sqlite3.Row | None,
+    previous: TaskId | None,
     *,
     status: Status,
     next_seq: int,
@@ -160,7 +161,7 @@ def _insert_task(
             "client_id": new.client_id,
             "session_pk": session["pk"],
             "session_pos": session["next_pos"],
-            "previous_pk": None if previous is None else previous["pk"],
+            "previous_task_id": previous,
             "status": status.value,
             "next_seq": next_seq,
             "generation": int(is_started),
@@ -308,8 +309,12 @@ def claim_next(db: sqlite3.Connection, owner: str, limit: int) -> ClaimRound:
     rows = db.execute(SQL["claimable"], {"owner": owner, "limit": limit}).fetchall()
     claims = (claim(db, row["pk"], owner, take_over=False) for row in rows)
     granted = [one for one in claims if one is not None]
-    queued = db.execute("SELECT count(*) FROM task WHERE status = 'queued'").fetchone()[0]
-    return ClaimRound(claims=granted, waiting=queued - len(granted))
+    return ClaimRound(claims=granted, waiting=_waiting(db) - len(granted))
+
+
+def _waiting(db: sqlite3.Connection) -> int:
+    row = db.execute("SELECT count(*) AS n FROM task WHERE status = 'queued'").fetchone()
+    return int(row["n"])
 
 
 def request_cancel(db: sqlite3.Connection, pk: int, actor: str, at: float) -> None:

@@ -20,7 +20,7 @@ CREATE TABLE task (
     client_id        TEXT,
     session_pk       INTEGER NOT NULL REFERENCES session (pk),
     session_pos      INTEGER NOT NULL,
-    previous_pk      INTEGER,
+    previous_task_id TEXT,                       -- an id, as said in task.created: it outlives its task
     parent_pk        INTEGER,
     root_pk          INTEGER,
     forked_from_pk   INTEGER,
@@ -56,8 +56,9 @@ CREATE INDEX task_by_session ON task (session_pk, session_pos);
 CREATE INDEX task_by_user ON task (tenant, user_id, pk);
 CREATE INDEX task_by_spec ON task (spec_hash);
 CREATE INDEX task_by_parent ON task (parent_pk) WHERE parent_pk IS NOT NULL;
-CREATE INDEX task_unfinished ON task (status, priority, pk)
+CREATE INDEX task_unfinished ON task (pk)
     WHERE status NOT IN ('completed', 'canceled', 'expired', 'failed');
+CREATE INDEX task_queued ON task (priority DESC, pk) WHERE status = 'queued';
 
 CREATE TABLE journal (
     task_pk    INTEGER NOT NULL,
