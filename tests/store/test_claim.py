@@ -144,6 +144,12 @@ async def test_a_waiting_task_whose_cancel_is_wanted_is_not_claimed_any_more(sto
     assert claimed.task.cancel_requested
 
 
+async def test_a_task_whose_cancel_is_wanted_takes_no_other_ones_place(store: Store) -> None:
+    unwanted, wanted = await queued(store, "u_1"), await queued(store, "u_2")
+    await store.request_cancel(unwanted, actor="ann", at=1.0)
+    assert [c.task.pk for c in (await store.claim_next(owner="w", limit=1)).claims] == [wanted]
+
+
 async def test_concurrent_claims_of_one_task_give_it_to_one(store: Store) -> None:
     pk = await queued(store, "t")
     got: list[Claimed] = []
