@@ -113,7 +113,11 @@ def markdown(results: Sequence[Result], about: Mapping[str, str]) -> str:
     parts = ["# Numbers, measured", "", "| " + " | ".join(HEADINGS) + " |"]
     parts.append("|" + "---|" * len(HEADINGS))
     parts += ["| " + " | ".join(line) + " |" for line in table(results)]
-    parts += ["", "How to read it, and why rows are short: [benchmarks/README.md](README.md). Measured on:", ""]
+    parts += [
+        "",
+        "How to read it, and why rows are short: [benchmarks/README.md](README.md). Measured on:",
+        "",
+    ]
     parts += [f"- {name}: {value}" for name, value in about.items()]
     parts += [f"- FAILED {message.splitlines()[0]}" for message in _errors(results)]
     return "\n".join(parts) + "\n"

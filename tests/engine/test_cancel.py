@@ -132,8 +132,11 @@ async def test_a_cancel_that_races_the_completion_leaves_one_final_event(*, is_a
                     except TaskNotCancelableError:
                         outcome.append(False)
 
+                handle = service.engine._runs.get(task.pk)
+                assert handle is not None
                 group.start_soon(cancel)
-                await anyio.wait_all_tasks_blocked()
+                while not handle.run.is_cancel_wanted:
+                    await anyio.lowlevel.checkpoint()
                 held[0].gate.set()
         assert outcome == [False], "the completion came first"
         ended = await service.ended(task)
