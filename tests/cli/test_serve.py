@@ -120,6 +120,6 @@ def _wait_until_refused(address: str) -> None:
     while time.monotonic() < deadline:
         try:
             socket.create_connection((host, int(port)), timeout=1).close()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):
             return
     raise AssertionError("the server still listens")

@@ -11,7 +11,11 @@ import httpx
 import psutil
 import pytest
 
-from agentlin_server.domain.errors import ContextLengthError, ModelUnavailableError
+from agentlin_server.domain.errors import (
+    ContextLengthError,
+    ModelStreamError,
+    ModelUnavailableError,
+)
 from agentlin_server.domain.model import Chunk, Finish, ModelRequest, TextDelta, Usage
 from agentlin_server.models.local import EngineOptions, LocalModel, LocalWeights
 from agentlin_server.models.local import model as model_module
@@ -156,7 +160,7 @@ async def test_a_killed_child_fails_the_call_and_the_next_call_starts_another(
 ) -> None:
     pid = await local.start("smollm2")
     with anyio.fail_after(60):
-        with pytest.raises(ModelUnavailableError, match="ended by SIGKILL") as caught:
+        with pytest.raises(ModelStreamError, match="ended by SIGKILL") as caught:
             await answer(local, ENDLESS, at_each=lambda: os.kill(pid, signal.SIGKILL))
         assert caught.value.retryable
         assert text_of(await answer(local))

@@ -104,6 +104,8 @@ class LocalModel:
                 yield batches
         except ModelStreamError as exc:  # it stays one: a call that broke is made again
             cause = await running.explain(exc)
+            if running.is_shutting_down:  # nothing will start it again
+                raise cause from exc
             raise ModelStreamError(str(cause), provider=PROVIDER) from exc
         except ModelUnavailableError as exc:
             raise await running.explain(exc) from exc
@@ -164,6 +166,11 @@ class _Running:
         self.child = child
         self.client = client
         self._shutting_down = False
+
+    @property
+    def is_shutting_down(self) -> bool:
+        """True once `aclose` has begun."""
+        return self._shutting_down
 
     async def explain(self, error: ModelError) -> ModelError:
         """Return the error that tells the cause: the process's end, if it has ended."""
