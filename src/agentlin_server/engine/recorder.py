@@ -28,19 +28,8 @@ class Recorder:
         return [self._item(one, step) for one in done]
 
     def _item(self, one: DoneItem, step: int) -> ItemRow:
-        item = one.item
-        ord_ = self._ord_of.setdefault(item["id"], len(self._ord_of))
-        return ItemRow(
-            ord=ord_,
-            id=item["id"],
-            step=step,
-            attempt=item.get("attempt", 1),
-            type=item["type"],
-            status=item["status"],
-            call_id=item.get("call_id"),
-            supersedes=item.get("supersedes"),
-            provider_state=encode_json(one.provider_state) if one.provider_state else None,
-        )
+        place = self._ord_of.setdefault(one.item["id"], len(self._ord_of))
+        return item_row(place, step, one.item, provider_state=one.provider_state)
 
     def rollout(
         self,
@@ -73,3 +62,18 @@ class Recorder:
             usage=None if usage is None else encode_json(usage),
             latency_ms=latency_ms,
         )
+
+
+def item_row(place: int, step: int, item: Json, *, provider_state: Json | None = None) -> ItemRow:
+    """Return the row of an item that ended, at its place in the output."""
+    return ItemRow(
+        ord=place,
+        id=item["id"],
+        step=step,
+        attempt=item.get("attempt", 1),
+        type=item["type"],
+        status=item["status"],
+        call_id=item.get("call_id"),
+        supersedes=item.get("supersedes"),
+        provider_state=encode_json(provider_state) if provider_state else None,
+    )

@@ -18,6 +18,7 @@ from agentlin_server.engine.encode import decode_event
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.log import Rows, TaskLog
 from agentlin_server.engine.reader import TaskReader
+from agentlin_server.engine.recorder import item_row
 from agentlin_server.engine.shield import shielded
 
 
@@ -78,17 +79,4 @@ class Takeover:
             drafts += closing
             ended.append((open_item.agent_step, item))
         places = {item["id"]: n for n, item in enumerate(fold.snapshot()["output"])}
-        return drafts, [_row(places[item["id"]], step, item) for step, item in ended]
-
-
-def _row(place: int, step: int, item: Json) -> ItemRow:
-    return ItemRow(
-        ord=place,
-        id=item["id"],
-        step=step,
-        attempt=item.get("attempt", 1),
-        type=item["type"],
-        status=item["status"],
-        call_id=item.get("call_id"),
-        supersedes=item.get("supersedes"),
-    )
+        return drafts, [item_row(places[item["id"]], step, item) for step, item in ended]
