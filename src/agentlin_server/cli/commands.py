@@ -34,7 +34,7 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 # Typer hands the optio
 
 @app.callback()
 @examples(
-    'agentlin run "Write one sentence about the sea."',
+    'agentlin run "Give me three tips for better sleep."',
     "agentlin serve",
     "agentlin tasks list",
     "agentlin doctor",

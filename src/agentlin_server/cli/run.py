@@ -45,7 +45,7 @@ _Events = Annotated[bool, typer.Option("--json", help="Raw events, one JSON obje
 
 
 @examples(
-    'agentlin run "Write one sentence about the sea."',
+    'agentlin run "Give me three tips for better sleep."',
     'git diff | agentlin run - --system "Write a commit message for this diff."',
     'agentlin run --model ollama/qwen3:4b --json "Why is the sky blue?"',
 )
