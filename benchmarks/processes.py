@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -148,6 +149,56 @@ class Processes:
         return _tail(self._folder / f"{name}.log")
 
 
+class Client:
+    """A program that runs to its end beside us; its standard output is what it found."""
+
+    def __init__(self, argv: Sequence[str], *, core: int | None, env: Mapping[str, str]) -> None:
+        """Start it; `env` is its whole environment."""
+        with ExitStack() as stack:
+            # Files, not pipes: it never waits for us to read.
+            self._output = stack.enter_context(tempfile.TemporaryFile("w+"))
+            self._words = stack.enter_context(tempfile.TemporaryFile("w+"))
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._words,
+                env=env,
+                preexec_fn=_before_exec(core),  # noqa: PLW1509 -- this process has one thread
+                start_new_session=True,
+            )
+            self._files = stack.pop_all()
+
+    @property
+    def is_running(self) -> bool:
+        """False once it has ended."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        _stop(self._process)
+
+    def output(self, *, timeout_s: float) -> str:
+        """Wait for its end and return its standard output; can be called once.
+
+        Raises:
+            BenchmarkError: it failed or took longer than `timeout_s`; its words are the message.
+        """
+        with self._files:
+            try:
+                self._process.wait(timeout_s)
+            except subprocess.TimeoutExpired as error:
+                raise BenchmarkError(f"took longer than {timeout_s:.0f} s") from error
+            finally:
+                self.stop()
+            if self._process.returncode:
+                self._words.seek(0)
+                words = self._words.read().strip()
+                raise BenchmarkError(words or f"ended with code {self._process.returncode}")
+            self._output.seek(0)
+            return self._output.read()
+
+
 def run_to_end(
     argv: Sequence[str], *, core: int | None, timeout_s: float, env: Mapping[str, str]
 ) -> str:
@@ -156,25 +207,7 @@ def run_to_end(
     Raises:
         BenchmarkError: it failed or took longer than `timeout_s`; its words are the message.
     """
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=env,
-        preexec_fn=_before_exec(core),  # noqa: PLW1509 -- this process has one thread
-        start_new_session=True,
-    )
-    try:
-        output, words = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        raise BenchmarkError(f"took longer than {timeout_s:.0f} s") from error
-    finally:
-        _stop(process)
-    if process.returncode:
-        raise BenchmarkError(words.strip() or f"ended with code {process.returncode}")
-    return output
+    return Client(argv, core=core, env=env).output(timeout_s=timeout_s)
 
 
 def _answers(port: int) -> bool:

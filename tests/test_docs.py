@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Final
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from agentlin_server.domain.status import Status
+from agentlin_server.domain.status import TRANSITIONS, Signal, Status
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -55,6 +56,19 @@ def test_the_examples_of_a_command_are_code(generate_docs: ModuleType) -> None:
     assert "## `agentlin run PROMPT`" in page
     assert "```bash\nagentlin serve\n" in page
     assert "\b" not in page
+
+
+def test_the_diagram_shows_every_status_and_every_move(generate_docs: ModuleType) -> None:
+    root = ET.fromstring(generate_docs.life_cycle_diagram())
+    texts = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert [text for text in texts if text in set(Status)] == [status.value for status in Status]
+    ends = {signal.value for signal in (Signal.CANCEL, Signal.EXPIRE)}
+    moves = [(of, signal) for of, signal in TRANSITIONS if signal.value not in ends]
+    shown = [text for text in texts if text in set(Signal) - ends]
+    assert sorted(shown) == sorted(signal.value for _, signal in moves)
+    for signal in (Signal.CANCEL, Signal.EXPIRE):
+        sources = [of.value for of, by in TRANSITIONS if by is signal]
+        assert texts[texts.index(signal.value) + 1] == f"from {', '.join(sources)}"
 
 
 def test_every_page_is_up_to_date(

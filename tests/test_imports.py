@@ -32,10 +32,12 @@ PLANTED: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("agentlin_server.domain.status", "agentlin_server.store"),
         ("agentlin_server.models", "agentlin_server.engine"),
         ("agentlin_server.app", "agentlin_server.cli"),
+        ("agentlin_server.tools", "agentlin_server.models"),
     ],
     "engine-knows-ports": [
         ("agentlin_server.engine", "agentlin_server.store"),
         ("agentlin_server.engine", "agentlin_server.models"),
+        ("agentlin_server.engine", "agentlin_server.tools.ledger"),
     ],
     "sdk-without-server": [("agentlin_client.types", "agentlin_server.domain.status")],
     "server-takes-types": [

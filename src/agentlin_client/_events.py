@@ -11,14 +11,15 @@ from agentlin_client.types.status_events import TaskSnapshotEvent
 from ._stream import EventCodec, NoEventError
 
 _ENDS: Final = FINAL | RESTING
-_END_EVENTS: Final = frozenset(
-    event_type for event_type, status in STATUS_OF_EVENT.items() if status in _ENDS
-)
 
 
 @cache
-def task_events() -> EventCodec[AgentTaskEvent]:
-    """Return the codec of AgentTaskEvents; building it compiles the union, once per process."""
+def task_events(*, until_final: bool = False) -> EventCodec[AgentTaskEvent]:
+    """Return the codec of AgentTaskEvents; building it compiles the union, once per process.
+
+    Args:
+        until_final: The stream stays open while the task rests, so that must not be its end.
+    """
     decode_envelope = envelope_decoder()
 
     def decode(data: bytes) -> AgentTaskEvent:
@@ -27,11 +28,19 @@ def task_events() -> EventCodec[AgentTaskEvent]:
             raise NoEventError(envelope.to_dict(mode="json"))
         return envelope.result
 
-    return EventCodec(decode, is_end)
+    return EventCodec(decode, _is_final if until_final else _is_end)
 
 
-def is_end(event: AgentTaskEvent) -> bool:
+def _is_end(event: AgentTaskEvent) -> bool:
     """Whether a stream may end after this event: it is final or resting, or a snapshot of such."""
+    return _status_of(event) in _ENDS
+
+
+def _is_final(event: AgentTaskEvent) -> bool:
+    return _status_of(event) in FINAL
+
+
+def _status_of(event: AgentTaskEvent) -> str | None:
     if isinstance(event, TaskSnapshotEvent):
-        return event.task.status in _ENDS
-    return event.type in _END_EVENTS
+        return event.task.status
+    return STATUS_OF_EVENT.get(event.type)

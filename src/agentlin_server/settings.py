@@ -76,6 +76,27 @@ class Settings(BaseSettings):
     stop_grace_s: float = Field(
         default=10.0, ge=0, le=3600, description="how long a shutdown waits for running tasks"
     )
+    timeout_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="how long a task may take that does not say itself, in seconds; unset: for ever",
+    )
+    paused_max_s: float = Field(
+        default=24 * 3600.0, gt=0, description="how long a task may be paused, in seconds"
+    )
+    input_required_max_s: float = Field(
+        default=24 * 3600.0,
+        gt=0,
+        description="how long a task may wait for an answer, in seconds",
+    )
+    seal_after_s: float = Field(
+        default=60.0, ge=0, description="how long after its end a task is compressed, in seconds"
+    )
+    keep_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="how long after its end a task is removed, in seconds; unset: never",
+    )
     keep_alive_s: float = Field(
         default=10.0, gt=0, le=50, description="between signs of life of a long create, in seconds"
     )
@@ -118,6 +139,11 @@ class Settings(BaseSettings):
     script: Path | None = Field(
         default=None,
         description="YAML file that the provider `scripted` plays, for tests and demos",
+    )
+    ledger_dir: Path | None = Field(
+        default=None,
+        description="folder of the ledger: switches on tools that write there when they run, "
+        "for tests and demos",
     )
     models_dir: Path | None = Field(
         default=None, description="folder of local models; by default in the user's cache folder"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agentlin_server.agent.closing import close_open, finished_items_of_unfinished_calls
 from agentlin_server.agent.reply import Reply
-from agentlin_server.agent.toolresult import result_of
+from agentlin_server.agent.toolresult import whole_result
 from agentlin_server.agent.usage import estimate, to_wire
 from agentlin_server.domain import events
 from agentlin_server.domain.events import Draft
@@ -73,7 +73,7 @@ def test_a_tool_result_that_was_growing_is_closed_with_what_there_is() -> None:
     log, one = Log(), Reply(step=1, attempt=1, superseded=(), used_call_ids=set())
     log.append(one.feed([ToolCallDelta(0, "call_1", "look", "{}")]))
     log.append(one.end(usage=USAGE).drafts)
-    drafts, _ = result_of("call_1", "half", step=1)
+    drafts, _ = whole_result("call_1", "half", step=1)
     log.append(drafts[:2])
     (left,) = log.fold.open_items()
     log.append(close_open(left)[0])
@@ -87,7 +87,7 @@ def test_a_tools_result_is_streamed_and_adds_up() -> None:
     log, one = Log(), Reply(step=1, attempt=1, superseded=(), used_call_ids=set())
     log.append(one.feed([ToolCallDelta(0, "call_1", "look", "{}")]))
     log.append(one.end(usage=USAGE).drafts)
-    drafts, item = result_of("call_1", "seen", step=1)
+    drafts, item = whole_result("call_1", "seen", step=1)
     log.append([*drafts, events.completed()])
     assert log.output[1] == item
 

@@ -61,17 +61,19 @@ class Api:
         """Read the task's events to their end."""
         answer = await self.get(f"/v1/tasks/{task_id}/events{query}", **headers)
         assert answer.status_code == 200, answer.text
-        after = query.partition("starting_after=")[2]
+        after = query.partition("starting_after=")[2].partition("&")[0]
         return read_frames(answer.content, resumed_after=int(after) if after else None)
 
     def streaming(self, **params: Any) -> AbstractAsyncContextManager[Exchange]:
         """Create a task whose events can be watched as they come."""
         return self.watching({"user_message_content": "Hi", "stream": True, **params})
 
-    def watching(self, body: object, **headers: str) -> AbstractAsyncContextManager[Exchange]:
-        """POST /v1/tasks, whose answer can be watched as it comes."""
+    def watching(
+        self, body: object, *, path: str = "/v1/tasks", **headers: str
+    ) -> AbstractAsyncContextManager[Exchange]:
+        """POST JSON; the answer can be watched as it comes."""
         raw = json.dumps(body).encode()
-        return exchange(self.app, "POST", "/v1/tasks", headers=JSON | headers, body=[raw])
+        return exchange(self.app, "POST", path, headers=JSON | headers, body=[raw])
 
     def following(self, path: str, **headers: str) -> AbstractAsyncContextManager[Exchange]:
         """GET, whose answer can be watched as it comes."""

@@ -114,7 +114,12 @@ async def test_json_may_be_declared_with_parameters(api: Api, content_type: str)
         ({"inference_args": SECRET}, ["inference_args"]),
         ({"env": {"KEY": 5}}, ["env"]),
         ({"timeout_s": -1}, ["timeout_s"]),
+        ({"timeout_s": 0}, ["timeout_s"]),
         ({"on_busy": SECRET}, ["on_busy"]),
+        ({"on_busy": "default"}, ["on_busy"]),
+        ({"client_tools": SECRET}, ["client_tools"]),
+        ({"client_tools": [{"type": SECRET, "function": {}}]}, ["client_tools", 0]),
+        ({"client_tools": [{"type": "function"}]}, ["client_tools", 0, "function"]),
     ],
     ids=str,
 )
@@ -170,7 +175,6 @@ NOT_BUILT = {
     "allowed_subagents": ["*"],
     "allowed_tools": ["f"],
     "disallowed_tools": ["f"],
-    "client_tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
     "env": {"A": "b"},
     "include_compress_model_rollout": True,
     "include_subagent_rollout": True,
@@ -180,14 +184,10 @@ NOT_BUILT = {
     "rollout_save_dir": "r",
     "stop_tools": ["f"],
     "structured_output": {"type": "object"},
-    "timeout_s": 5.0,
     "webhook_url": "http://127.0.0.1/",
     "workspace_dir": "w",
-    "on_busy": "reject",
 }
 EMPTY: dict[str, list[Any]] = {
-    "timeout_s": [None],
-    "on_busy": [None, "enqueue"],
     "env": [None, {}],
     "structured_output": [None, {}],
 }
@@ -217,6 +217,20 @@ async def test_a_param_that_is_not_built_is_refused_and_its_empty_value_passes(
         await api.create(**{param: empty})
 
 
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        *(("client_tools", value) for value in (None, [])),
+        *(("timeout_s", value) for value in (None, 60, 0.5)),
+        *(("on_busy", value) for value in (None, "", "enqueue", "reject", "interrupt")),
+    ],
+)
+async def test_a_param_that_is_built_is_taken_and_its_empty_value_passes(
+    api: Api, param: str, value: Any
+) -> None:
+    assert (await api.create(**{param: value}))["status"] == "completed"
+
+
 @pytest.mark.parametrize("param", IN_AGENT)
 async def test_so_is_one_in_the_agent_config(api: Api, param: str) -> None:
     agent = {"model": "scripted/echo"}
@@ -229,9 +243,9 @@ async def test_so_is_one_in_the_agent_config(api: Api, param: str) -> None:
 
 async def test_every_param_is_built_or_refused() -> None:
     built = {
-        "agent_config", "background", "client_id",
-        "history_messages", "inference_args", "metadata", "request_id", "session_id", "stream",
-        "task_id", "thought_messages", "user_id", "user_message_content",
+        "agent_config", "background", "client_id", "client_tools",
+        "history_messages", "inference_args", "metadata", "on_busy", "request_id", "session_id",
+        "stream", "task_id", "thought_messages", "timeout_s", "user_id", "user_message_content",
     }  # fmt: skip
     assert {*NOT_BUILT, *built} == set(get_type_hints(TaskCreateBody))
 

@@ -1,4 +1,4 @@
-"""Cancel and delete, and the operations that come later."""
+"""Cancel and delete."""
 
 import sqlite3
 from pathlib import Path
@@ -204,14 +204,6 @@ async def test_a_task_deleted_while_it_is_read_is_404(
 
     monkeypatch.setattr(TaskReader, "fold", late)
     assert checked(await api.get("/v1/tasks/t"), 404)["error"]["code"] == -32001
-
-
-@pytest.mark.parametrize("operation", ["pause", "resume", "tool_results"])
-async def test_an_operation_that_is_not_built_is_refused(api: Api, operation: str) -> None:
-    await api.create(task_id="t")
-    for path in (f"/v1/tasks/t/{operation}", f"/tasks/t/{operation}/"):
-        error = checked(await api.post({}, path=path), 400)["error"]
-        assert (error["code"], error["data"]) == (-32004, {"param": operation})
 
 
 async def test_no_key_is_kept_in_the_clear(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from agentlin_server.domain.errors import AgentlinError
 NOT_OF_REQUESTS = {
     "IllegalTransitionError": "a bug: answered as internal",
     "StaleWriterError": "a race that the engine handles",
+    "PauseWithdrawnError": "likewise",
     "ModelError": "fails the task, not the request",
     "ModelStreamError": "likewise; made anew first",
     "SettingsError": "before there is a server",
@@ -67,7 +68,7 @@ def test_a_fault_that_passes_says_when_to_come_again() -> None:
 def test_every_code_is_one_of_the_contract() -> None:
     assert {(row.status, row.code) for row in FAULTS.values()} == {
         (400, -32700), (422, -32602), (415, -32600), (404, -32601), (405, -32601), (403, -32011),
-        (404, -32001), (409, -32002), (400, -32004), (400, -32005), (409, -32012), (413, -32013),
-        (429, -32014), (503, -32603),
+        (404, -32001), (409, -32002), (409, -32009), (400, -32004), (400, -32005), (409, -32012),
+        (413, -32013), (429, -32014), (503, -32603),
     }  # fmt: skip
     assert faults.Row(-32603, 500) == faults._INTERNAL

@@ -1,15 +1,17 @@
 """The same request again is the same task; nothing is started twice."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
 from agentlin_server.models.script import Answer, Gate, Text
-from tests.api.frames import read_frames
-from tests.api.serving import Api, Scripted
+from tests.api.frames import CheckedStream, read_frames
+from tests.api.serving import Api, Scripted, serving
 from tests.api.test_envelope import checked
+from tests.requirements import requirement
 
 pytestmark = pytest.mark.anyio
 
@@ -132,15 +134,93 @@ async def test_a_key_may_not_be_endless(api: Api) -> None:
     checked(await api.post(BODY, Idempotency_Key="k" * 257), 422)
 
 
-async def test_many_equal_creates_at_once_start_one_task(scripted: Scripted) -> None:
+@requirement("create.idempotent", "create.counted-retry")
+@pytest.mark.parametrize(
+    ("params", "header"),
+    [
+        ({}, {"Idempotency_Key": "k"}),
+        ({"task_id": "t"}, {}),
+        ({}, {"X_Stainless_Retry_Count": "1"}),
+        ({"stream": True}, {"Idempotency_Key": "k"}),
+        ({"session_id": "s"}, {"Idempotency_Key": "k"}),
+    ],
+    ids=str,
+)
+async def test_many_equal_creates_at_once_start_one_task(
+    scripted: Scripted, params: dict[str, Any], header: dict[str, str]
+) -> None:
     async with scripted([Answer((Text("a"),))]) as api:
         found: list[str] = []
 
         async def create() -> None:
-            found.append(await created(api, Idempotency_Key="k"))
+            answer = await api.post(BODY | params, **header)
+            if params.get("stream"):
+                found.append(read_frames(answer.content)[0].event["task_id"])
+            else:
+                found.append(checked(answer, 200)["result"]["id"])
 
         async with anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(create)
         assert len(found) == 20
         assert len(set(found)) == 1
+        (task,) = checked(await api.get("/tasks"), 200)["result"]
+        assert task["usage"]["model_calls"] == 1
+
+
+SAME = [
+    ({}, {"Idempotency_Key": "k"}),
+    ({"task_id": "t"}, {}),
+    ({}, {"X_Stainless_Retry_Count": "1"}),
+]
+
+
+@requirement("create.idempotent", "create.counted-retry")
+@pytest.mark.parametrize(("params", "header"), SAME, ids=str)
+async def test_a_restart_forgets_no_request(
+    tmp_path: Path, params: dict[str, Any], header: dict[str, str]
+) -> None:
+    settings = {"db": str(tmp_path / "a.db")}
+    async with serving(**settings) as api:
+        first = await created(api, BODY | params, **header)
+    async with serving(**settings) as api:
+        assert await created(api, BODY | params, **header) == first
+        assert len(checked(await api.get("/tasks"), 200)["result"]) == 1
+        if "X_Stainless_Retry_Count" not in header:
+            await refused(api, BODY | params | {"user_message_content": "Ho"}, **header)
+
+
+@requirement("create.attach")
+@pytest.mark.parametrize(("params", "header"), SAME, ids=str)
+async def test_a_retried_stream_replays_the_running_task_across_a_restart(
+    tmp_path: Path, params: dict[str, Any], header: dict[str, str]
+) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text("- {repeat: true, steps: [{text: a}, {delay_s: 600}]}\n")
+    settings = {"db": str(tmp_path / "a.db"), "model": "scripted/m", "script": script}
+    settings["stop_grace_s"] = 0.1
+    body = BODY | params | {"stream": True}
+    raw = {name.replace("_", "-"): value for name, value in header.items()}
+
+    async with serving(**settings) as api, api.watching(body, **raw) as stream:
+        seen = CheckedStream()
+        await stream.begun()
+        while seen.text != "a":
+            seen.feed(await stream.chunk())
+        task_id = seen.events[0]["task_id"]
+        # The client has lost this connection; its retry comes while the server stops.
+        stream.hang_up()
+        await api.service.engine.drain()
+        answer = await api.post(body, **header)
+        assert checked(answer, 503)["error"]["code"] == -32603
+        assert int(answer.headers["retry-after"]) > 0
+
+    script.write_text("- {text: again}\n")
+    async with serving(**settings) as api:
+        frames = read_frames((await api.post(body, **header)).content)
+        assert {frame.event["task_id"] for frame in frames} == {task_id}
+        assert [f.event for f in frames[: len(seen.frames)]] == seen.events
+        types = [frame.type for frame in frames]
+        assert types.count("task.queued") == 1
+        assert types[-1] == "task.completed"
+        assert len(checked(await api.get("/tasks"), 200)["result"]) == 1

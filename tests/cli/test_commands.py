@@ -13,13 +13,17 @@ def test_help_names_every_command_and_the_exit_codes(
     monkeypatch.setenv("COLUMNS", "1000")
     result = cli("--help")
     assert result.exit_code == 0
-    for command in ("run", "serve", "tasks", "models", "doctor"):
+    for command in ("run", "serve", "tasks", "models", "db", "doctor"):
         assert f"{command} " in result.stdout
     assert EXIT_CODES in result.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "serve", "doctor", "tasks list", "tasks show", "models pull", "models list"]
+    "command",
+    [
+        *("run", "serve", "doctor", "tasks list", "tasks show", "models pull", "models list"),
+        *("db size", "db sweep", "db backup", "db migrate"),
+    ],
 )
 def test_every_command_has_help(command: str, cli: Cli) -> None:
     result = cli(*command.split(), "--help")

@@ -34,6 +34,11 @@ def _drive(client: Client) -> dict[str, Any]:
     tasks.create(
         stream=False, user_message_content="hang", task_id="hang", extra_body={"background": True}
     )
+    if hasattr(tasks, "pause"):
+        paused, resumed = tasks.pause("hang"), tasks.resume("hang")
+        answers["paused"], answers["resumed"] = _plain(paused), _plain(resumed)
+        answers["typed"] += [type(paused).__name__, type(resumed).__name__]
+        answers["not_resumable"] = _error(lambda: tasks.resume("quick"))
     answers["canceled"] = tasks.cancel("hang")
     answers["errors"] = [_error(lambda: retrieve("none")), _error(lambda: tasks.cancel("quick"))]
     if hasattr(tasks, "list"):

@@ -8,13 +8,15 @@ from typing import Any
 
 import anyio
 import anyio.abc
+from msgspec.structs import replace
 
-from agentlin_server.agent.spec import AgentSpec
+from agentlin_server.agent.spec import AgentSpec, ToolSpec, tool_spec
 from agentlin_server.domain.events import encode_json
 from agentlin_server.domain.ids import LOCAL_TENANT, SessionId
 from agentlin_server.domain.model import Model
 from agentlin_server.domain.ports import Store, TaskRow
 from agentlin_server.domain.status import TERMINAL
+from agentlin_server.domain.tool import Tool
 from agentlin_server.engine.engine import Engine
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.limits import EngineLimits
@@ -139,6 +141,8 @@ async def serving(
     limits: EngineLimits = LIMITS,
     wrap: Callable[[Store], Store] = lambda store: store,
     clock: Clock | None = None,
+    tools: Sequence[Tool] = (),
+    elapsed: Callable[[], float] | None = None,
 ) -> AsyncGenerator[Service]:
     """Run an engine while in the context; leaving it stops the engine as a kill would."""
     if isinstance(path, Path):
@@ -156,6 +160,8 @@ async def serving(
         clock=clock,
         secret=b"secret of the test",
         limits=limits,
+        tools={tool.name: tool for tool in tools},
+        elapsed=elapsed or clock,
     )
     try:
         async with anyio.create_task_group() as group:
@@ -169,6 +175,23 @@ async def serving(
 
 async def _serve(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     await engine.serve(task_status=task_status)
+
+
+def with_tools(*tools: Tool, client: Sequence[str] = ()) -> AgentSpec:
+    """Return an agent that has these tools, and lets the client run the others."""
+    own = [tool_spec(tool) for tool in tools]
+    asked = [ToolSpec(name=name, parameters={"type": "object"}) for name in client]
+    return replace(SPEC, tools=(*own, *asked))
+
+
+def results_of(task: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the texts of a task's completed tool results, by call id."""
+    texts: dict[str, list[str]] = {}
+    for item in task["output"]:
+        if item["type"] == "tool_result" and item["status"] == "completed":
+            text = "".join(part["text"] for part in item["message_content"])
+            texts.setdefault(item["call_id"], []).append(text)
+    return texts
 
 
 def text_of(task: Mapping[str, Any]) -> str:

@@ -7,8 +7,9 @@ import anyio
 import pytest
 
 from agentlin_server.domain.errors import TaskNotCancelableError, TaskNotFoundError
+from agentlin_server.domain.events import canceled as canceled_event
 from agentlin_server.domain.ports import Claimed, Commit, Store, TaskRow
-from agentlin_server.domain.status import Status
+from agentlin_server.domain.status import Signal, Status
 from agentlin_server.engine.limits import EngineLimits
 from agentlin_server.models.script import Answer, Fail, Gate, Text
 from agentlin_server.models.scripted import ScriptedModel
@@ -80,7 +81,9 @@ async def test_a_cancel_before_the_run_has_begun_is_applied() -> None:
         task = await service.submit()
         handle = service.engine._runs.get(task.pk)
         assert handle is not None
-        handle.run.cancel()  # no await in between: the run has not begun
+        handle.run.stop(
+            Signal.CANCEL, canceled_event()
+        )  # no await in between: the run has not begun
         ended = await service.ended(task)
         assert (ended["status"], ended["output"]) == ("canceled", [])
 
@@ -135,7 +138,7 @@ async def test_a_cancel_that_races_the_completion_leaves_one_final_event(*, is_a
                 handle = service.engine._runs.get(task.pk)
                 assert handle is not None
                 group.start_soon(cancel)
-                while not handle.run.is_cancel_wanted:
+                while handle.run._stop is None:
                     await anyio.lowlevel.checkpoint()
                 held[0].gate.set()
         assert outcome == [False], "the completion came first"

@@ -86,9 +86,11 @@ async def test_a_stopping_server_does_not_wait_for_ever() -> None:
     limits = EngineLimits(stop_grace_s=0.01)
     async with serving(scripted([[Gate(anyio.Event())]]), limits=limits) as service:
         task = await service.submit()
+        await service.wait_for(task, "task.tools_updated")
         with anyio.fail_after(5):
             await service.engine.drain()
-        assert (await service.row(task)).status is Status.WORKING
+        assert (await service.row(task)).status is Status.QUEUED
+        assert service.engine.running == 0
 
 
 @requirement("create.idempotent")
@@ -155,7 +157,7 @@ async def test_a_create_before_the_engine_serves_waits() -> None:
         task = await service.submit()
         assert task.status is Status.QUEUED
         service.engine._dispatcher._group = group
-        service.engine._dispatcher.look()
+        service.engine._dispatcher.wake()
         assert (await service.ended(task))["status"] == "completed"
 
 

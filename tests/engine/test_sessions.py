@@ -55,7 +55,7 @@ async def test_a_task_knows_the_turns_of_its_session_and_nothing_incomplete() ->
         ("assistant", "Hello Ann."),
         ("user", "look!"),
         ("assistant", "look"),
-        ("tool", no_such_tool("look")),
+        ("tool", no_such_tool("look", [])),
         ("assistant", "No such thing."),
         ("user", "Who am I?"),
     ]  # fmt: skip

@@ -28,6 +28,7 @@ from agentlin_server.models.script import (
 EXAMPLE = """
 answers:
   - match: weather
+    results: 2
     repeat: true
     steps:
       - {reasoning: Let me see., chunks: words}
@@ -57,6 +58,7 @@ def test_a_script_file_becomes_answers(tmp_path: Path) -> None:
                 Finish("tool_calls"),
             ),
             match="weather",
+            results=2,
             repeat=True,
         ),
         Answer((Text("It rains.", 3, 0.5),)),

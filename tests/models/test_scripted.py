@@ -104,6 +104,16 @@ async def test_answers_are_given_once_in_order_unless_they_repeat_or_do_not_matc
     assert model.calls[-1].outcome == "failed"
 
 
+async def test_an_answer_can_wait_for_the_results_of_tools_whoever_began_the_script() -> None:
+    script = [Answer((Text("first"),), results=0), Answer((Text("then"),), results=1)]
+    earlier = [{"role": "tool"}, {"role": "user", "content": "Hi"}]
+    with_result = ModelRequest(model="m", messages=[*earlier, {"role": "tool"}])
+    for _ in range(2):  # as in a server that was started again
+        assert (await played(ScriptedModel(script), with_result))[0] == TextDelta("then")
+    without = ModelRequest(model="m", messages=earlier)
+    assert (await played(ScriptedModel(script), without))[0] == TextDelta("first")
+
+
 async def test_a_function_may_decide() -> None:
     model = ScriptedModel(lambda request: Answer((Text(request.model),)))
     assert await played(model, asks(model="x")) == [TextDelta("x"), Finish("stop")]

@@ -278,7 +278,10 @@ def test_create_takes_exactly_the_params_of_the_contract_and_those_of_a_call() -
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
-    for name in ("create", "retrieve", "delete", "cancel", "list", "events"):
+    public = [name for name in dir(Tasks) if not name.startswith("_")]
+    assert public == [name for name in dir(AsyncTasks) if not name.startswith("_")]
+    assert len(public) == 9
+    for name in public:
         ours, twin = (
             [(p.name, p.kind, p.default) for p in inspect.signature(method).parameters.values()]
             for method in (getattr(Tasks, name), getattr(AsyncTasks, name))

@@ -17,8 +17,12 @@ from agentlin_client.types import (
     TaskCreateResponse,
     TaskDeleteResponse,
     TaskObject,
+    TaskPauseResponse,
+    TaskResumeResponse,
     TaskRetrieveResponse,
     TaskTextDeltaEvent,
+    TaskToolResultsResponse,
+    ToolResultItemParam,
     UnknownEvent,
 )
 
@@ -49,6 +53,22 @@ def blocking(client: Client, *, either: bool, session_id: str | None) -> None:
     assert_type(client.tasks.cancel("t", extra_headers={"X-A": omit}), TaskCancelResponse)
     assert_type(client.tasks.list(status="working", limit=5).unwrap(), list[TaskObject])
     assert_type(client.tasks.events("t", starting_after=3), Stream[AgentTaskEvent])
+    assert_type(client.tasks.events("t", until="final"), Stream[AgentTaskEvent])
+    assert_type(client.tasks.pause("t"), TaskPauseResponse)
+    assert_type(client.tasks.resume("t", timeout=1.0), TaskResumeResponse)
+    answers: list[ToolResultItemParam] = [
+        {"type": "tool_result", "call_id": "c", "message_content": "yes", "block_list": []}
+    ]
+    answered = client.tasks.tool_results("t", tool_results=answers)
+    assert_type(answered, TaskToolResultsResponse)
+    assert_type(answered.unwrap(), TaskObject)
+    assert_type(
+        client.tasks.tool_results("t", tool_results=answers, stream=True), Stream[AgentTaskEvent]
+    )
+    assert_type(
+        client.tasks.tool_results("t", tool_results=answers, stream=either),
+        TaskToolResultsResponse | Stream[AgentTaskEvent],
+    )
 
     client.tasks.create(
         stream=False,
@@ -78,6 +98,11 @@ async def awaited(client: AsyncClient, *, either: bool) -> None:
     )
     assert_type(await client.tasks.retrieve("t"), TaskRetrieveResponse)
     assert_type((await client.tasks.list()).unwrap(), list[TaskObject])
+    assert_type(await client.tasks.pause("t"), TaskPauseResponse)
+    answered = await client.tasks.tool_results("t", tool_results=[], background=True)
+    assert_type(answered, TaskToolResultsResponse)
+    stream = await client.tasks.tool_results("t", tool_results=[], stream=True)
+    assert_type(stream, AsyncStream[AgentTaskEvent])
     assert_type(await client.tasks.events("t"), AsyncStream[AgentTaskEvent])
 
 
@@ -91,6 +116,8 @@ def mistakes(client: Client) -> None:
         sesion_id="s",
     )
     client.tasks.retrieve("t", tiemout=1)  # pyright: ignore[reportCallIssue]
+    client.tasks.tool_results("t")  # pyright: ignore[reportCallIssue]
+    client.tasks.events("t", until="later")  # pyright: ignore[reportArgumentType]
 
 
 def errors(answered: APIStatusError, broken: APIConnectionError) -> None:

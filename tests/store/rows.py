@@ -6,6 +6,7 @@ from typing import Any
 
 from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
 from agentlin_server.domain.ports import (
+    Claimed,
     Commit,
     Created,
     ItemRow,
@@ -13,8 +14,10 @@ from agentlin_server.domain.ports import (
     Reservation,
     RolloutRow,
     Store,
+    TaskFilter,
+    TaskRow,
 )
-from agentlin_server.domain.status import Status
+from agentlin_server.domain.status import TERMINAL, Status
 
 TENANT = Tenant("local")
 USER = UserId("user_default")
@@ -127,6 +130,14 @@ class Writer:
         assert created.started
         return cls(store, created.task.pk, generation=1, rev=1, seq=3)
 
+    @classmethod
+    def of_claim(cls, store: Store, claimed: Claimed) -> "Writer":
+        """Return the writer of a task that was claimed."""
+        task = claimed.task
+        return cls(
+            store, task.pk, generation=task.generation, rev=claimed.last_rev, seq=claimed.next_seq
+        )
+
     def commit(self, *lines: bytes, **changes: Any) -> Commit:
         """Return the next commit; nothing moves on."""
         fields: dict[str, Any] = {
@@ -153,6 +164,11 @@ class Writer:
         lines = [delta(self.seq + i, item, text) for i in range(count_)]
         await self.append(*lines, is_deltas=True)
 
+    async def change(self, status: Status, **changes: Any) -> None:
+        """Append the event of a status that is not final."""
+        kind = f"task.{status}".replace("-", "_")
+        await self.append(event(kind, self.seq), status=status, **changes)
+
     async def end(self, status: Status = Status.COMPLETED) -> None:
         """Append the final event."""
         await self.append(event(f"task.{status}", self.seq), status=status, barrier=True)
@@ -167,6 +183,51 @@ async def log_of(store: Store, pk: TaskPk) -> list[bytes]:
 async def started(store: Store, task_id: str | None = None, **changes: Any) -> Writer:
     """Create a task that starts at once; return its writer."""
     return Writer.of(store, await store.create(new_task(task_id, **changes)))
+
+
+async def queued(store: Store, task_id: str | None = None, **changes: Any) -> TaskPk:
+    """Create a task that waits."""
+    return (await store.create(new_task(task_id, may_start=False, **changes))).task.pk
+
+
+async def begin(store: Store, claimed: Claimed) -> Writer:
+    """Begin to work on a task that was claimed."""
+    writer = Writer.of_claim(store, claimed)
+    await writer.change(Status.WORKING)
+    return writer
+
+
+async def claim_ids(store: Store, limit: int = 9, owner: str = "worker_1") -> list[str]:
+    """Claim what waits; return the ids, in order."""
+    claims = (await store.claim_next(owner=owner, limit=limit)).claims
+    return [claimed.task.id for claimed in claims]
+
+
+async def begun(store: Store, owner: str = "worker_1") -> Writer:
+    """Claim the next task and begin to work on it."""
+    (claimed,) = (await store.claim_next(owner=owner, limit=1)).claims
+    return await begin(store, claimed)
+
+
+async def taken_over(store: Store, pk: TaskPk, owner: str = "worker_1") -> Writer:
+    """Claim a task from whoever has it."""
+    claimed = await store.claim(pk, owner=owner, take_over=True)
+    assert claimed is not None
+    return Writer.of_claim(store, claimed)
+
+
+async def row_of(store: Store, pk: TaskPk) -> TaskRow:
+    """Return the row of a task that is there."""
+    row = await store.get_by_pk(pk)
+    assert row is not None
+    return row
+
+
+async def unfinished(store: Store) -> list[TaskPk]:
+    """Return the tasks that are not final, oldest first."""
+    statuses = [status for status in Status if status not in TERMINAL]
+    found = await store.list(TaskFilter(tenant=TENANT, statuses=statuses, limit=100))
+    return [task.pk for task in reversed(found)]
 
 
 async def ids_of(store: Store, pks: Sequence[TaskPk]) -> list[str]:

@@ -1,14 +1,29 @@
 """Appends: fenced, in order, whole or absent, done even if nobody waits."""
 
+from typing import Any
+
 import anyio
 import pytest
 
 from agentlin_server.domain.errors import StaleWriterError
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Store
-from agentlin_server.domain.status import Status
+from agentlin_server.domain.ports import Store, ToolCallRow, ToolCallState
+from agentlin_server.domain.status import TERMINAL, Status
+from agentlin_server.domain.tool import Effect
+from agentlin_server.store.sqlite import SqliteStore
 from tests.requirements import requirement
-from tests.store.rows import Writer, delta, event, item, log_of, rollout, started
+from tests.store.rows import (
+    Writer,
+    delta,
+    event,
+    item,
+    log_of,
+    rollout,
+    row_of,
+    started,
+    taken_over,
+    unfinished,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -98,7 +113,7 @@ async def test_the_row_follows_the_state(store: Store) -> None:
     task = await store.get_by_pk(writer.pk)
     assert task is not None
     assert (task.status, task.finished_at) == (Status.CANCELED, 1_234.5)
-    assert await store.unfinished() == []
+    assert await unfinished(store) == []
 
 
 @requirement("journal.durable")
@@ -157,3 +172,92 @@ async def test_an_item_that_is_done_again_keeps_its_place(store: Store) -> None:
         event("task.output_item.done", 4), items=[item(1, "msg_2", status="incomplete")]
     )
     await writer.end()
+
+
+def call(state: ToolCallState, **changes: Any) -> ToolCallRow:
+    """Return the row of a tool call."""
+    fields: dict[str, Any] = {
+        "call_id": "call_1",
+        "step": 1,
+        "name": "charge",
+        "effect": Effect.UNSAFE,
+        "idempotency_key": "t:call_1",
+    }
+    return ToolCallRow(**fields | changes, state=state)
+
+
+async def test_a_tool_call_has_one_row_with_its_latest_state(store: SqliteStore) -> None:
+    async def row(call_id: str = "call_1") -> dict[str, Any]:
+        sql = "SELECT * FROM tool_call WHERE task_pk = ? AND call_id = ?"
+        return dict(await store._read(lambda db: db.execute(sql, (writer.pk, call_id)).fetchone()))
+
+    writer = await started(store)
+    both = [call(ToolCallState.STARTED), call(ToolCallState.STARTED, call_id="call_2")]
+    await writer.append(event("task.unknown", 3), tool_calls=both, at=10.0)
+    assert await row() == {
+        "task_pk": writer.pk,
+        "call_id": "call_1",
+        "step": 1,
+        "name": "charge",
+        "effect": "unsafe",
+        "state": "started",
+        "idem_key": "t:call_1",
+        "generation": 1,
+        "started_at": 10.0,
+        "ended_at": None,
+    }
+    writer = await taken_over(store, writer.pk)
+    for at, state, began, ended in (
+        (20.0, ToolCallState.INTERRUPTED, 10.0, 20.0),
+        (30.0, ToolCallState.STARTED, 30.0, None),
+        (40.0, ToolCallState.DONE, 30.0, 40.0),
+        (50.0, ToolCallState.UNKNOWN, 30.0, 50.0),
+    ):
+        await writer.append(event("task.unknown", writer.seq), tool_calls=[call(state)], at=at)
+        now = await row()
+        assert (now["state"], now["started_at"], now["ended_at"]) == (state, began, ended)
+        assert now["generation"] == 2
+    assert (await row("call_2"))["state"] == "started"
+
+
+async def test_attempts_are_counted_anew_when_the_writer_says_so(store: Store) -> None:
+    writer = await started(store)
+    await writer.append(event("task.unknown", 3))
+    assert (await row_of(store, writer.pk)).attempts == 1
+    await writer.append(event("task.unknown", 4), attempts=0)
+    assert (await row_of(store, writer.pk)).attempts == 0
+    await writer.change(Status.QUEUED, attempts=2)
+    assert (await row_of(store, writer.pk)).attempts == 2
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+async def test_the_secrets_of_a_request_are_gone_when_its_task_has_ended(
+    store: SqliteStore, status: Status
+) -> None:
+    async def secrets() -> list[int]:
+        rows = await store._read(lambda db: db.execute("SELECT task_pk FROM secret").fetchall())
+        return [row["task_pk"] for row in rows]
+
+    one, two = await started(store), await started(store)
+    sql = "INSERT INTO secret SELECT pk, 'TOKEN', x'00' FROM task"  # nothing writes secrets yet
+    await store._write(lambda db: db.execute(sql).rowcount)
+    await one.append(event("task.unknown", 3))
+    await one.change(Status.INPUT_REQUIRED)
+    assert await secrets() == [one.pk, two.pk]
+    await one.end(status)
+    assert await secrets() == [two.pk]
+
+
+@pytest.mark.parametrize(
+    ("status", "is_kept"),
+    [(Status.WORKING, True), (Status.QUEUED, False), (Status.INPUT_REQUIRED, False)]
+    + [(status, False) for status in sorted(TERMINAL)],
+)
+async def test_only_who_works_on_a_task_has_its_lease(
+    store: SqliteStore, status: Status, *, is_kept: bool
+) -> None:
+    writer = await started(store)
+    await writer.change(status)
+    sql = "SELECT lease_owner FROM task"
+    row = await store._read(lambda db: db.execute(sql).fetchone())
+    assert row["lease_owner"] == ("worker_1" if is_kept else None)

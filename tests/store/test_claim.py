@@ -1,34 +1,20 @@
 """Claims: one owner at a time, in the order of sessions."""
 
+from pathlib import Path
+
 import anyio
 import pytest
 
 from agentlin_server.domain.errors import StaleWriterError
 from agentlin_server.domain.ids import SessionId, TaskPk
-from agentlin_server.domain.ports import Claimed, Store
+from agentlin_server.domain.ports import Claimed, IntentKind, Store
 from agentlin_server.domain.status import TERMINAL, Status
+from agentlin_server.store.sqlite import SqliteStore
 from tests.requirements import requirement
-from tests.store.rows import Writer, event, log_of, new_task, started
+from tests.store.rows import Writer, begin, event, log_of, new_task, queued, row_of, started
 
 pytestmark = pytest.mark.anyio
 SESSION = SessionId("s")
-
-
-async def queued(store: Store, task_id: str, **changes: object) -> TaskPk:
-    return (await store.create(new_task(task_id, may_start=False, **changes))).task.pk
-
-
-def writer_of(store: Store, claimed: Claimed) -> Writer:
-    task = claimed.task
-    return Writer(
-        store, task.pk, generation=task.generation, rev=claimed.last_rev, seq=claimed.next_seq
-    )
-
-
-async def begin(store: Store, claimed: Claimed) -> Writer:
-    writer = writer_of(store, claimed)
-    await writer.append(event("task.working", writer.seq), status=Status.WORKING)
-    return writer
 
 
 async def test_a_claim_raises_the_generation_and_says_where_the_log_ends(store: Store) -> None:
@@ -75,7 +61,7 @@ async def test_a_takeover_fences_the_one_who_had_the_task(store: Store, *, is_de
         await zombie.append(event("task.text.delta", 3), is_deltas=is_deltas)
     assert zombie.committed == []
     assert await log_of(store, zombie.pk) == before
-    heir = writer_of(store, claimed)
+    heir = Writer.of_claim(store, claimed)
     await heir.end(Status.FAILED)
     assert len(await log_of(store, zombie.pk)) == len(before) + 1
 
@@ -122,21 +108,10 @@ async def test_what_is_claimed_is_not_claimed_again_by_the_same_worker(store: St
     assert (await store.claim_next(owner="w", limit=9)).claims == []
 
 
-@requirement("task.restart")
-async def test_a_claim_whose_worker_died_before_it_wrote_is_had_by_the_next(store: Store) -> None:
-    pk = await queued(store, "t", session_id=SESSION)
-    (lost,) = (await store.claim_next(owner="worker_that_dies", limit=9)).claims
-    (found,) = (await store.claim_next(owner="worker_2", limit=9)).claims
-    assert found.task.pk == pk
-    await begin(store, found)
-    with pytest.raises(StaleWriterError):
-        await begin(store, lost)
-
-
 @requirement("task.cancel.any-phase")
 async def test_a_waiting_task_whose_cancel_is_wanted_is_not_claimed_any_more(store: Store) -> None:
     pk = await queued(store, "t")
-    await store.request_cancel(pk, actor="ann", at=1.0)
+    await store.request(pk, IntentKind.CANCEL, actor="ann", at=1.0)
     assert (await store.claim_next(owner="w", limit=9)).claims == []
     assert await store.claim(pk, owner="w", take_over=False) is None
     claimed = await store.claim(pk, owner="w", take_over=True)
@@ -146,7 +121,7 @@ async def test_a_waiting_task_whose_cancel_is_wanted_is_not_claimed_any_more(sto
 
 async def test_a_task_whose_cancel_is_wanted_takes_no_other_ones_place(store: Store) -> None:
     unwanted, wanted = await queued(store, "u_1"), await queued(store, "u_2")
-    await store.request_cancel(unwanted, actor="ann", at=1.0)
+    await store.request(unwanted, IntentKind.CANCEL, actor="ann", at=1.0)
     assert [c.task.pk for c in (await store.claim_next(owner="w", limit=1)).claims] == [wanted]
 
 
@@ -174,9 +149,51 @@ async def test_a_task_given_back_frees_its_session(store: Store) -> None:
     assert claim.task.generation == 2
 
 
-async def test_the_unfinished_are_listed_oldest_first(store: Store) -> None:
-    ended = await started(store)
-    await ended.end()
-    running = await started(store)
-    waiting = await queued(store, "u_waiting")
-    assert await store.unfinished() == [running.pk, waiting]
+async def test_only_a_claim_that_is_no_takeover_counts_as_an_attempt(store: Store) -> None:
+    pk = await queued(store, "t")
+    assert (await row_of(store, pk)).attempts == 0
+    (claim,) = (await store.claim_next(owner="w", limit=1)).claims
+    await begin(store, claim)
+    await store.claim(pk, owner="w", take_over=True)
+    assert (await row_of(store, pk)).attempts == 1
+
+
+async def test_a_waiting_task_that_is_taken_over_keeps_its_place(store: Store) -> None:
+    """Whoever took it may find that there is nothing to do, and leave it as it is."""
+    first, second = await queued(store, "q_1"), await queued(store, "q_2")
+    taken = await store.claim(first, owner="w", take_over=True)
+    assert taken is not None
+    claims = (await store.claim_next(owner="w", limit=9)).claims
+    assert [claim.task.pk for claim in claims] == [first, second]
+    with pytest.raises(StaleWriterError):
+        await Writer.of_claim(store, taken).end(Status.CANCELED)
+
+
+async def test_a_waiting_task_that_is_taken_over_and_ended_is_in_no_queue(store: Store) -> None:
+    pk = await queued(store, "t", session_id=SESSION)
+    follower = await queued(store, "u", session_id=SESSION)
+    taken = await store.claim(pk, owner="w", take_over=True)
+    assert taken is not None
+    await Writer.of_claim(store, taken).end(Status.EXPIRED)
+    assert [wake.task_pk for wake in await store.wakes(at=0.0, limit=9)] == [follower]
+    claims = (await store.claim_next(owner="w", limit=9)).claims
+    assert [claim.task.pk for claim in claims] == [follower]
+
+
+async def test_a_claim_is_synced_to_disk_and_a_look_that_finds_nothing_writes_nothing(
+    file_store: SqliteStore, tmp_path: Path
+) -> None:
+    running = await started(file_store)
+    pk = await queued(file_store, "t")
+    await running.append_deltas()  # not synced
+    statements: list[str] = []
+    await file_store._write(lambda db: db.set_trace_callback(statements.append))
+    assert await file_store.claim(pk, owner="w", take_over=False) is not None
+    assert "PRAGMA synchronous = FULL" in statements
+    await running.append_deltas()
+    statements.clear()
+    await file_store.claim(running.pk, owner="w", take_over=True)
+    assert "PRAGMA synchronous = FULL" in statements
+    size = (tmp_path / "tasks.db-wal").stat().st_size
+    assert (await file_store.claim_next(owner="w", limit=9)).claims == []
+    assert (tmp_path / "tasks.db-wal").stat().st_size == size

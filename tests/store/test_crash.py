@@ -59,7 +59,7 @@ async def test_all_that_an_append_had_returned_for_outlives_a_kill(tmp_path: Pat
     path = make_empty(tmp_path / "tasks.db")
     told = await anyio.to_thread.run_sync(_write_and_kill, path)
     store = await SqliteStore.open(path)
-    (pk,) = await store.unfinished()
+    (pk,) = await store.adopt(owner="heir")
     lines = await log_of(store, pk)
     assert told <= len(lines) <= told + 3
     claimed = await store.claim(pk, owner="heir", take_over=True)

@@ -14,7 +14,7 @@ from agentlin_server.domain.ports import Store
 from agentlin_server.store.sqlite import SqliteStore, connection, writer
 from tests.requirements import requirement
 from tests.store.database import make_empty
-from tests.store.rows import Writer, delta, event, log_of, new_task, started
+from tests.store.rows import Writer, delta, event, log_of, new_task, started, unfinished
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +47,7 @@ async def test_a_full_database_refuses_what_does_not_fit_and_goes_on(store: Sqli
     with pytest.raises(StorageError, match="full"):
         await store.create(new_task(request=f'{{"x":"{noise(60_000)}"}}'.encode()))
     assert await log_of(store, task.pk) == before
-    assert await store.unfinished() == [task.pk]
+    assert await unfinished(store) == [task.pk]
     await task.append(delta(3))
     assert len(await log_of(store, task.pk)) == len(before) + 1
 
@@ -149,7 +149,7 @@ async def test_a_read_only_database_is_a_storage_error(tmp_path: Path) -> None:
         await started(store)
     with pytest.raises(StorageError, match="readonly"):
         await store.check()
-    assert len(await store.unfinished()) == 1
+    assert len(await unfinished(store)) == 1
     await store.close()
 
 

@@ -25,6 +25,9 @@ RESPONSES = (
     t.TaskRetrieveResponse,
     t.TaskDeleteResponse,
     t.TaskCancelResponse,
+    t.TaskPauseResponse,
+    t.TaskResumeResponse,
+    t.TaskToolResultsResponse,
     t.TaskEventEnvelope,
 )
 PLAIN = (t.TaskObject, t.JsonrpcError, t.LogProb, t.TopLogProb, FunctionTool, *RESPONSES)

@@ -105,14 +105,27 @@ def list_call(filters: Mapping[str, object], **options: Any) -> Call:
     return build_call("GET", "/tasks", query=filters, **options)
 
 
-def events_call(task_id: str, starting_after: int | str | Omit, **options: Any) -> Call:
+def tool_results_call(task_id: str, body: Mapping[str, object], **options: Any) -> Call:
+    """Return the call that answers a task's calls; `options` are CallOptions."""
+    return build_call(
+        "POST",
+        task_path(task_id, "tool_results"),
+        body=body,
+        accept=EVENT_STREAM if body["stream"] else "application/json",
+        **options,
+    )
+
+
+def events_call(
+    task_id: str, starting_after: int | str | Omit, until: str | Omit, **options: Any
+) -> Call:
     """Return the call for the events of a task; `options` are CallOptions."""
     # An id of a stream says more than the number in it: the server checks its generation.
     by_id = isinstance(starting_after, str)
     return build_call(
         "GET",
         task_path(task_id, "events"),
-        query={} if by_id else {"starting_after": starting_after},
+        query={"until": until} if by_id else {"until": until, "starting_after": starting_after},
         headers={"Last-Event-ID": starting_after} if by_id else {},
         accept=EVENT_STREAM,
         **options,

@@ -1,4 +1,7 @@
-"""`client.tasks`: the methods of the Tasks API (contract, sections 1 to 3)."""
+"""`client.tasks`: the methods of the Tasks API (contract, sections 1 to 3).
+
+The four of the interface are here; `_extensions` adds those that are ours.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from agentlin_client.types import (
     TaskRetrieveResponse,
 )
 
-from ._calls import create_call, events_call, list_call, task_call
-from .task_list_response import TaskListResponse
+from ._calls import create_call, task_call
+from ._extensions import AsyncTaskExtensions, TaskExtensions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,14 +27,12 @@ if TYPE_CHECKING:
     from agentlin_client._config import HeaderValues, TimeoutTypes
     from agentlin_client._sentinels import NotGiven, Omit
     from agentlin_client._stream import AsyncStream, Stream
-    from agentlin_client._transport import AsyncTransport, SyncTransport
     from agentlin_client.types import AgentConfig, AgentTaskEvent, TaskCreateTool
-    from agentlin_client.types.status import TaskStatus
 
     from ._calls import CallOptions, CreateOptions, Message, OnBusy, Turn
 
 
-class Tasks:
+class Tasks(TaskExtensions):
     """The tasks of a server, as `client.tasks.<method>(...)`.
 
     Besides its own parameters every method takes `extra_headers`, `extra_query`, `extra_body` and
@@ -41,9 +42,6 @@ class Tasks:
     APIStatusError by the answer's status, and APIResponseValidationError if the answer is not of
     the protocol; see `agentlin_client` for the classes. Failures worth it are retried first.
     """
-
-    def __init__(self, transport: SyncTransport) -> None:
-        self._transport = transport
 
     @overload
     def create(
@@ -166,84 +164,12 @@ class Tasks:
             task_call("POST", task_id, "cancel", **options), TaskCancelResponse
         )
 
-    def list(
-        self,
-        *,
-        session_id: str | Omit = omit,
-        user_id: str | Omit = omit,
-        parent_task_id: str | Omit = omit,
-        status: TaskStatus | Sequence[TaskStatus] | Omit = omit,
-        limit: int | Omit = omit,
-        starting_after: str | Omit = omit,
-        ending_before: str | Omit = omit,
-        **options: Unpack[CallOptions],
-    ) -> TaskListResponse:
-        """Fetch one page of tasks, newest first, without their rollouts.
 
-        Args:
-            session_id: Only tasks of this session.
-            user_id: Only tasks of this user.
-            parent_task_id: Only children of this task.
-            status: Only tasks with this status, or one of these.
-            limit: Size of the page, 1 to 100; 10 by default.
-            starting_after: Id of a task: the page right after it, that is of older tasks.
-            ending_before: Id of a task: the page right before it, that is of newer tasks.
-            options: See the class.
-
-        Raises:
-            UnprocessableEntityError: A cursor is no task's id, or the limit is out of range.
-        """
-        return self._transport.fetch(
-            list_call(
-                {
-                    "session_id": session_id,
-                    "user_id": user_id,
-                    "parent_task_id": parent_task_id,
-                    "status": status,
-                    "limit": limit,
-                    "starting_after": starting_after,
-                    "ending_before": ending_before,
-                },
-                **options,
-            ),
-            TaskListResponse,
-        )
-
-    def events(
-        self,
-        task_id: str,
-        *,
-        starting_after: int | str | Omit = omit,
-        **options: Unpack[CallOptions],
-    ) -> Stream[AgentTaskEvent]:
-        """Follow the events of a task: first those that have been, then live.
-
-        Args:
-            task_id: The task.
-            starting_after: Only events after this one: its sequence number, or the
-                `last_event_id` of the stream that it came from. By default all.
-            options: See the class.
-
-        Returns:
-            The events; none if the task is at rest or at its end and all have been seen.
-
-        Raises:
-            ValueError: `task_id` is empty.
-            NotFoundError: There is no such task.
-        """
-        return self._transport.follow(
-            events_call(task_id, starting_after, **options), task_events()
-        )
-
-
-class AsyncTasks:
+class AsyncTasks(AsyncTaskExtensions):
     """The tasks of a server, as `await client.tasks.<method>(...)`; the twin of `Tasks`.
 
     The methods, their parameters and their errors are those of `Tasks`.
     """
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
 
     @overload
     async def create(
@@ -331,45 +257,4 @@ class AsyncTasks:
         """Cancel a task; see `Tasks.cancel`."""
         return await self._transport.fetch(
             task_call("POST", task_id, "cancel", **options), TaskCancelResponse
-        )
-
-    async def list(
-        self,
-        *,
-        session_id: str | Omit = omit,
-        user_id: str | Omit = omit,
-        parent_task_id: str | Omit = omit,
-        status: TaskStatus | Sequence[TaskStatus] | Omit = omit,
-        limit: int | Omit = omit,
-        starting_after: str | Omit = omit,
-        ending_before: str | Omit = omit,
-        **options: Unpack[CallOptions],
-    ) -> TaskListResponse:
-        """Fetch one page of tasks, newest first, without their rollouts; see `Tasks.list`."""
-        return await self._transport.fetch(
-            list_call(
-                {
-                    "session_id": session_id,
-                    "user_id": user_id,
-                    "parent_task_id": parent_task_id,
-                    "status": status,
-                    "limit": limit,
-                    "starting_after": starting_after,
-                    "ending_before": ending_before,
-                },
-                **options,
-            ),
-            TaskListResponse,
-        )
-
-    async def events(
-        self,
-        task_id: str,
-        *,
-        starting_after: int | str | Omit = omit,
-        **options: Unpack[CallOptions],
-    ) -> AsyncStream[AgentTaskEvent]:
-        """Follow the events of a task; see `Tasks.events`."""
-        return await self._transport.follow(
-            events_call(task_id, starting_after, **options), task_events()
         )

@@ -130,9 +130,12 @@ if TYPE_CHECKING:
     from .task_object import (
         TaskObject,
     )
+    from .task_pause_response import TaskPauseResponse
+    from .task_resume_response import TaskResumeResponse
     from .task_retrieve_response import (
         TaskRetrieveResponse,
     )
+    from .task_tool_results_response import TaskToolResultsResponse
     from .text_events import (
         TaskReasoningSummaryTextDeltaEvent,
         TaskReasoningSummaryTextDoneEvent,
@@ -228,6 +231,7 @@ __all__ = [
     "TaskOutputItem",
     "TaskOutputItemAddedEvent",
     "TaskOutputItemDoneEvent",
+    "TaskPauseResponse",
     "TaskPausedEvent",
     "TaskQueuedEvent",
     "TaskReasoningSummaryPartAddedEvent",
@@ -236,6 +240,7 @@ __all__ = [
     "TaskReasoningSummaryTextDoneEvent",
     "TaskReasoningTextDeltaEvent",
     "TaskReasoningTextDoneEvent",
+    "TaskResumeResponse",
     "TaskRetrieveResponse",
     "TaskRolloutEvent",
     "TaskSnapshotEvent",
@@ -246,6 +251,7 @@ __all__ = [
     "TaskToolCallArgumentsDoneEvent",
     "TaskToolResultDeltaEvent",
     "TaskToolResultDoneEvent",
+    "TaskToolResultsResponse",
     "TaskToolsUpdatedEvent",
     "TaskWorkingEvent",
     "TextContentItem",
@@ -335,6 +341,7 @@ _MODULE_OF = {
     "TaskOutputItem": "items",
     "TaskOutputItemAddedEvent": "item_events",
     "TaskOutputItemDoneEvent": "item_events",
+    "TaskPauseResponse": "task_pause_response",
     "TaskPausedEvent": "status_events",
     "TaskQueuedEvent": "status_events",
     "TaskReasoningSummaryPartAddedEvent": "item_events",
@@ -343,6 +350,7 @@ _MODULE_OF = {
     "TaskReasoningSummaryTextDoneEvent": "text_events",
     "TaskReasoningTextDeltaEvent": "text_events",
     "TaskReasoningTextDoneEvent": "text_events",
+    "TaskResumeResponse": "task_resume_response",
     "TaskRetrieveResponse": "task_retrieve_response",
     "TaskRolloutEvent": "context_events",
     "TaskSnapshotEvent": "status_events",
@@ -353,6 +361,7 @@ _MODULE_OF = {
     "TaskToolCallArgumentsDoneEvent": "tool_events",
     "TaskToolResultDeltaEvent": "tool_events",
     "TaskToolResultDoneEvent": "tool_events",
+    "TaskToolResultsResponse": "task_tool_results_response",
     "TaskToolsUpdatedEvent": "tool_events",
     "TaskWorkingEvent": "status_events",
     "TextContentItem": "content",

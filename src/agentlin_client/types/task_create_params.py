@@ -210,7 +210,8 @@ class _TaskCreateParams(TypedDict, total=False):
     task expires."""
 
     on_busy: Literal["enqueue", "reject", "interrupt"] | None
-    """Extension: what to do if the session has a task that is not final."""
+    """Extension: what to do if the session has a task that is not final: wait for it, refuse (409)
+    or cancel it. By default a new task waits, but a question that nobody answered is canceled."""
 
     require_approval: Any
     """Extension: calls that a person must approve."""
@@ -251,7 +252,13 @@ class ToolResultsParams(TypedDict):
     """Body of `POST /tasks/{task_id}/tool_results`. Source: contract, section 4, input-required."""
 
     tool_results: Sequence[ToolResultItemParam]
-    """Answers to calls that the task waits for."""
+    """Answers to calls that the task waits for: one or more, each call once."""
 
     stream: NotRequired[bool | None]
     """True: answer with the new events."""
+
+    background: NotRequired[bool | None]
+    """True: answer at once; `stream` wins over it."""
+
+    request_id: NotRequired[str | None]
+    """Id of this request; comes back as the envelope's `id`."""

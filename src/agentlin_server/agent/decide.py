@@ -1,16 +1,32 @@
 """What comes next: a pure decision over the state of the loop. The engine performs it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any
+
+from agentlin_server.domain.events import Json
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the model made and that has no result yet."""
+    """A call that the model made: its tool_call item, done."""
 
-    call_id: str
-    name: str
-    arguments: str
+    item: Json
+
+    @property
+    def call_id(self) -> str:
+        """The call's id, unique in the task."""
+        return self.item["call_id"]
+
+    @property
+    def name(self) -> str:
+        """The tool that is called."""
+        return self.item["name"]
+
+    @property
+    def arguments(self) -> str:
+        """JSON text."""
+        return self.item["arguments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,11 @@ class Progress:
     called_tools: bool = False
     pending: tuple[ToolCall, ...] = ()
 
+    def without(self, answered: Collection[str]) -> "Progress":
+        """Return the progress once these calls have their results."""
+        left = tuple(call for call in self.pending if call.call_id not in answered)
+        return replace(self, pending=left)
+
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
@@ -45,6 +66,23 @@ class RunTools:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Rest until the client has answered these calls."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Rest until the client resumes the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Give the task back to the queue."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The last call answered: the task is completed."""
 
@@ -56,18 +94,31 @@ class Fail:
     error: dict[str, Any]
 
 
-Command = CallModel | RunTools | Finish | Fail
+Command = CallModel | RunTools | Ask | Pause | Yield | Finish | Fail
 
 
-def next_command(progress: Progress) -> Command:
-    """Return what the engine does now."""
+def next_command(
+    progress: Progress,
+    *,
+    is_client_tool: Callable[[str], bool],
+    is_pause_wanted: bool = False,
+    is_yield_wanted: bool = False,
+) -> Command:
+    """Return what the engine does now.
+
+    A pause and a yield take effect before the next model call, after all results of the step
+    (contract, section 4); an end, or a question to the client, that is reached first wins.
+    """
     if progress.pending:
-        return RunTools(progress.pending)
+        own = tuple(call for call in progress.pending if not is_client_tool(call.name))
+        return RunTools(own) if own else Ask(progress.pending)
     if progress.step > 0 and not progress.called_tools:
         return Finish()
     if progress.step >= progress.step_max:
         return Fail(step_limit_error(progress.step_max))
-    return CallModel(progress.step + 1)
+    if is_pause_wanted:
+        return Pause()
+    return Yield() if is_yield_wanted else CallModel(progress.step + 1)
 
 
 def step_limit_error(step_max: int) -> dict[str, Any]:

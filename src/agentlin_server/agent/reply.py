@@ -135,11 +135,7 @@ class Reply:
         items = [done.item for done in self.done]
         return Ending(
             drafts,
-            tuple(
-                ToolCall(item["call_id"], item["name"], item["arguments"])
-                for item in items
-                if item["type"] == "tool_call"
-            ),
+            tuple(ToolCall(item) for item in items if item["type"] == "tool_call"),
         )
 
     def abort(self, *, usage: Json | None) -> Drafts:

@@ -1,4 +1,4 @@
-"""The body of a create: checked once against the contract's types, and made a Submission."""
+"""Bodies, checked once against the contract's types; above all that of a create."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -23,7 +23,6 @@ _UNKNOWN_KEYS_MAX: Final = 32
 _NOT_BUILT: Final = (
     "allowed_subagents",
     "allowed_tools",
-    "client_tools",
     "disallowed_tools",
     "env",
     "include_compress_model_rollout",
@@ -34,7 +33,6 @@ _NOT_BUILT: Final = (
     "rollout_save_dir",
     "stop_tools",
     "structured_output",
-    "timeout_s",
     "webhook_url",
     "workspace_dir",
 )
@@ -42,7 +40,7 @@ _NOT_BUILT: Final = (
 
 
 def checked(body: Json) -> TaskCreateBody:
-    """Return the body as the contract's params.
+    """Return the body of a create as the contract's params.
 
     A body without `stream` asks for none.
 
@@ -51,26 +49,42 @@ def checked(body: Json) -> TaskCreateBody:
         UnsupportedParamError: a param asks for what is not built yet.
         UnsupportedContentError: a message holds content that models can't take yet.
     """
-    _refuse_misspelt(body)
-    given = {key: value for key, value in body.items() if key in _KNOWN and value is not None}
-    try:
-        _ADAPTER.validate_python(given, strict=True)
-    except ValidationError as exc:
-        raise InvalidRequestError(_problems(exc)) from None
-    params = cast("TaskCreateBody", given)
-    if len(params.get("request_id") or "") > REQUEST_ID_CHARS_MAX:
-        msg = f"must be at most {REQUEST_ID_CHARS_MAX} characters"
-        raise InvalidRequestError.at("request_id", msg=msg, kind="string_too_long")
+    if body.get("on_busy") == "":  # null, as everywhere an empty value asks for nothing
+        body = body | {"on_busy": None}
+    params = cast("TaskCreateBody", validated(body, _ADAPTER, known=_KNOWN))
     _refuse_not_built(params)
     _check_messages(params)
     return params
 
 
-def _refuse_misspelt(body: Mapping[str, Any]) -> None:
+def validated(body: Json, adapter: TypeAdapter[Any], *, known: frozenset[str]) -> Json:
+    """Return the params of a body that are known and not null.
+
+    Args:
+        body: The body.
+        adapter: Of the contract's type for it.
+        known: The names of that type's params.
+
+    Raises:
+        InvalidRequestError: a key is misspelt, missing, or of a wrong type.
+    """
+    _refuse_misspelt(body, known)
+    given = {key: value for key, value in body.items() if key in known and value is not None}
+    try:
+        adapter.validate_python(given, strict=True)
+    except ValidationError as exc:
+        raise InvalidRequestError(_problems(exc)) from None
+    if len(given.get("request_id") or "") > REQUEST_ID_CHARS_MAX:
+        msg = f"must be at most {REQUEST_ID_CHARS_MAX} characters"
+        raise InvalidRequestError.at("request_id", msg=msg, kind="string_too_long")
+    return given
+
+
+def _refuse_misspelt(body: Mapping[str, Any], known: frozenset[str]) -> None:
     problems: list[Json] = []
-    unknown = (key for key in body if key not in _KNOWN)
+    unknown = (key for key in body if key not in known)
     for key in islice(unknown, _UNKNOWN_KEYS_MAX):
-        near = get_close_matches(key, _KNOWN - body.keys(), n=1, cutoff=_MISSPELT_FROM)
+        near = get_close_matches(key, known - body.keys(), n=1, cutoff=_MISSPELT_FROM)
         if near:
             msg = f"unknown param; did you mean {near[0]!r}?"
             problems.append({"loc": [key[:100]], "msg": msg, "type": "misspelt_param"})
@@ -88,8 +102,6 @@ def _refuse_not_built(params: TaskCreateBody) -> None:
     for name in _NOT_BUILT:
         if params.get(name):
             raise UnsupportedParamError(name)
-    if params.get("on_busy") not in {None, "", "enqueue"}:
-        raise UnsupportedParamError("on_busy", "leave it out: a busy session's tasks queue up")
 
 
 def _check_messages(params: TaskCreateBody) -> None:

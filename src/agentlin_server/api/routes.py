@@ -28,9 +28,9 @@ def build(tasks: TaskRoutes, meta: MetaRoutes) -> Router:
         one: {"GET": tasks.retrieve, "DELETE": tasks.delete},
         f"{one}/cancel": {"POST": tasks.cancel},
         f"{one}/events": {"GET": tasks.events},
-        f"{one}/pause": {"POST": tasks.not_built},
-        f"{one}/resume": {"POST": tasks.not_built},
-        f"{one}/tool_results": {"POST": tasks.not_built},
+        f"{one}/pause": {"POST": tasks.pause},
+        f"{one}/resume": {"POST": tasks.resume},
+        f"{one}/tool_results": {"POST": tasks.tool_results},
     }
     resources = {
         f"{prefix}{path}": handlers for path, handlers in table.items() for prefix in _PREFIXES

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -12,23 +12,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from agentlin_client.types.task_create_params import TaskCreateBody
+from agentlin_client.types.task_create_params import TaskCreateBody, ToolResultsParams
 from agentlin_server.agent.spec import AgentSpec, resolve
-from agentlin_server.api import identity, params, resume
+from agentlin_server.api import answers, continuation, identity, params, resume
 from agentlin_server.api.body import read_object
 from agentlin_server.api.connection import LOOK_EVERY_S
 from agentlin_server.api.envelope import bare_response, id_header, request_id_of, result_response
 from agentlin_server.api.settled import KEEP_ALIVE_S, SettledTask
 from agentlin_server.api.sse import HEARTBEAT_S, EventStream
-from agentlin_server.domain.errors import (
-    InvalidRequestError,
-    TaskNotFoundError,
-    UnsupportedParamError,
-)
+from agentlin_server.domain.errors import InvalidRequestError, TaskNotFoundError
 from agentlin_server.domain.events import Json, encode_json
 from agentlin_server.domain.ids import LOCAL_TENANT, SessionId, TaskId, UserId
-from agentlin_server.domain.ports import Store, TaskFilter, TaskRow
+from agentlin_server.domain.ports import OnBusy, Store, TaskFilter, TaskRow
 from agentlin_server.domain.status import RESTING, TERMINAL, Status
+from agentlin_server.engine.answers import ToolAnswer
 from agentlin_server.engine.encode import snapshot_json
 from agentlin_server.engine.engine import Engine
 from agentlin_server.engine.reader import TaskReader
@@ -42,6 +39,14 @@ _LIST_LIMIT_DEFAULT: Final = 10
 _LIMIT_DIGITS_MAX: Final = 3
 _IDEMPOTENCY_KEY_CHARS_MAX: Final = 256
 _encode_canonical: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class Control(Protocol):
+    """Something that is done to a task."""
+
+    async def __call__(self, task: TaskRow, *, actor: str) -> TaskRow:
+        """Do it, and return the task's row after it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +81,18 @@ class TaskRoutes:
         wanted = params.checked(body)
         if (retries := identity.retry_count_of(request)) > 0:
             log.info("request %s is the client's retry number %d", request_id, retries)
-        task, _ = await self.engine.submit(self._submission(request, body, wanted))
-        if wanted.get("stream"):
-            return self._stream(task, request_id, after_seq=-1, until_final=False)
-        if wanted.get("background"):
-            return await self._task_response(task, request_id)
-        if task.status in TERMINAL | RESTING:
-            return await self._task_response(task, request_id)
-        batches = self.reader.follow(
-            task.pk, after_seq=-1, until_final=False, idle_s=min(LOOK_EVERY_S, self.keep_alive_s)
+        submission = self._submission(request, body, wanted)
+        continued = await continuation.find(
+            wanted,
+            tenant=submission.tenant,
+            session_id=submission.session_id,
+            store=self.store,
+            reader=self.reader,
         )
-        return SettledTask(batches, request_id=request_id, keep_alive_s=self.keep_alive_s)
+        if continued is not None:
+            return await self._answer(request, continued.task, continued.answers, wanted)
+        task, _ = await self.engine.submit(submission)
+        return await self._followed(task, request_id, wanted, after_seq=-1)
 
     async def retrieve(self, request: Request) -> Response:
         """`GET /tasks/{task_id}`: the task as it is now."""
@@ -104,13 +110,24 @@ class TaskRoutes:
 
     async def cancel(self, request: Request) -> Response:
         """`POST /tasks/{task_id}/cancel`: stop it, durably; answers once it has stopped."""
+        return await self._control(request, self.engine.cancel)
+
+    async def pause(self, request: Request) -> Response:
+        """`POST /tasks/{task_id}/pause`: record that it shall rest; answers at once."""
+        return await self._control(request, self.engine.pause)
+
+    async def resume(self, request: Request) -> Response:
+        """`POST /tasks/{task_id}/resume`: let it go on, or withdraw a pause."""
+        return await self._control(request, self.engine.resume)
+
+    async def tool_results(self, request: Request) -> Response | ASGIApp:
+        """`POST /tasks/{task_id}/tool_results`: answer its calls; then as a create answers."""
         body = await read_object(request, size_max=self.body_size_max, required=False)
-        request_id = request_id_of(request, body)
+        request_id_of(request, body)
         task = await self._find(request)
-        canceled = await self.engine.cancel(task, actor=identity.actor_of(request))
-        snapshot = encode_json(await self.reader.snapshot(canceled))
-        respond = bare_response if identity.wants_bare_task(request) else result_response
-        return respond(request_id, snapshot)
+        wanted = answers.checked(body)
+        given = [answers.of_item(result) for result in wanted["tool_results"]]
+        return await self._answer(request, task, given, wanted)
 
     async def delete(self, request: Request) -> Response:
         """`DELETE /tasks/{task_id}`: stop it if need be, then remove it."""
@@ -138,11 +155,52 @@ class TaskRoutes:
             first=start.first_frame,
         )
 
-    async def not_built(self, request: Request) -> Response:
-        """Answer the operations of the contract that come later."""
-        await self._find(request)
-        operation = request.url.path.rstrip("/").rpartition("/")[2]
-        raise UnsupportedParamError(operation, "this operation comes with a later version")
+    async def _control(self, request: Request, operation: Control) -> Response:
+        body = await read_object(request, size_max=self.body_size_max, required=False)
+        request_id = request_id_of(request, body)
+        task = await operation(await self._find(request), actor=identity.actor_of(request))
+        snapshot = encode_json(await self.reader.snapshot(task))
+        respond = bare_response if identity.wants_bare_task(request) else result_response
+        return respond(request_id, snapshot)
+
+    async def _answer(
+        self,
+        request: Request,
+        task: TaskRow,
+        given: Sequence[ToolAnswer],
+        wanted: TaskCreateBody | ToolResultsParams,
+    ) -> Response | ASGIApp:
+        """Answer a task's calls, then tell what became of it from there on."""
+        request_id = request_id_of(request)
+        answered = await self.engine.answer(task, given, actor=identity.actor_of(request))
+        task, after_seq = answered.task, answered.after_seq
+        return await self._followed(task, request_id, wanted, after_seq=after_seq)
+
+    async def _followed(
+        self,
+        task: TaskRow,
+        request_id: str,
+        wanted: TaskCreateBody | ToolResultsParams,
+        *,
+        after_seq: int,
+    ) -> Response | ASGIApp:
+        """Answer with the new events, or with the task: at once, or when it ends or rests."""
+        if wanted.get("stream"):
+            return self._stream(task, request_id, after_seq=after_seq, until_final=False)
+        if wanted.get("background") or task.status in TERMINAL | RESTING:
+            return await self._task_response(task, request_id)
+        batches = self.reader.follow(
+            task.pk,
+            after_seq=after_seq,
+            until_final=False,
+            idle_s=min(LOOK_EVERY_S, self.keep_alive_s),
+        )
+        return SettledTask(
+            batches,
+            request_id=request_id,
+            is_stopping=self.reader.is_stopping,
+            keep_alive_s=self.keep_alive_s,
+        )
 
     def _submission(self, request: Request, body: Json, wanted: TaskCreateBody) -> Submission:
         key = request.headers.get("Idempotency-Key") or None
@@ -163,6 +221,8 @@ class TaskRoutes:
             history_messages=cast("Sequence[Json]", wanted.get("history_messages") or ()),
             thought_messages=cast("Sequence[Json]", wanted.get("thought_messages") or ()),
             metadata=wanted.get("metadata"),
+            timeout_s=wanted.get("timeout_s"),
+            on_busy=OnBusy(wanted.get("on_busy") or OnBusy.DEFAULT),
             caller=identity.caller_of(request),
             canonical_body=_encode_canonical(canonical),
             idempotency_key=key,
@@ -173,6 +233,7 @@ class TaskRoutes:
         spec = resolve(
             wanted.get("agent_config"),
             inference_args=wanted.get("inference_args"),
+            client_tools=wanted.get("client_tools"),
             default=self.default_agent,
         )
         name = self.full_model_name(spec.model)

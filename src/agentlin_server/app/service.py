@@ -1,7 +1,7 @@
 """All parts of a running service, wired together, without a socket."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from agentlin_server.agent.spec import AgentSpec
+from agentlin_server.agent.spec import AgentSpec, tool_spec
 from agentlin_server.api.guard import Guard, is_loopback_name
 from agentlin_server.api.meta import MetaRoutes
 from agentlin_server.api.routes import build
@@ -20,6 +20,7 @@ from agentlin_server.app.providers import Models, open_models
 from agentlin_server.domain.errors import ModelNotFoundError
 from agentlin_server.domain.model import Model
 from agentlin_server.domain.ports import Store
+from agentlin_server.domain.tool import Tool
 from agentlin_server.engine.engine import Engine
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.limits import EngineLimits
@@ -30,6 +31,7 @@ from agentlin_server.models.redact import Redactor
 from agentlin_server.settings import Settings, SettingsError
 from agentlin_server.store.lock import DatabaseLock
 from agentlin_server.store.sqlite import SqliteStore
+from agentlin_server.tools.registry import build_tools
 
 
 def agentlin_version() -> str:
@@ -85,11 +87,12 @@ async def running(
         stack.push_async_callback(store.close)
         hub = Hub()
         reader = TaskReader(store, hub)
-        engine = _engine(settings, store, hub, reader, models)
+        tools = build_tools(ledger_dir=settings.ledger_dir)
+        engine = _engine(settings, store, hub, reader, models, tools=tools)
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
         await group.start(_serve, engine)
-        asgi = _asgi(settings, engine, reader, store, models)
+        asgi = _asgi(settings, engine, reader, store, models, tools=tools)
         yield Service(asgi=asgi, engine=engine, choice=models.choice, lock=lock)
 
 
@@ -98,7 +101,13 @@ async def _serve(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) -> 
 
 
 def _engine(
-    settings: Settings, store: Store, hub: Hub, reader: TaskReader, models: Models
+    settings: Settings,
+    store: Store,
+    hub: Hub,
+    reader: TaskReader,
+    models: Models,
+    *,
+    tools: Mapping[str, Tool],
 ) -> Engine:
     def resolve(name: str) -> tuple[Model, str]:
         resolved = models.registry.resolve(name)
@@ -115,16 +124,28 @@ def _engine(
         redact=Redactor(settings.secrets).redact,
         clock=time.time,
         secret=key,
+        tools=tools,
         limits=EngineLimits(
             running_max=settings.running_max,
             waiting_max=settings.waiting_max,
             stop_grace_s=settings.stop_grace_s,
+            timeout_s=settings.timeout_s,
+            paused_max_s=settings.paused_max_s,
+            input_required_max_s=settings.input_required_max_s,
+            seal_after_s=settings.seal_after_s,
+            keep_s=settings.keep_s,
         ),
     )
 
 
 def _asgi(
-    settings: Settings, engine: Engine, reader: TaskReader, store: Store, models: Models
+    settings: Settings,
+    engine: Engine,
+    reader: TaskReader,
+    store: Store,
+    models: Models,
+    *,
+    tools: Mapping[str, Tool],
 ) -> Guard:
     tasks = TaskRoutes(
         engine=engine,
@@ -134,6 +155,7 @@ def _asgi(
             model=models.choice.name,
             developer_prompt=settings.developer_prompt,
             step_max=settings.step_max,
+            tools=tuple(map(tool_spec, tools.values())),
         ),
         full_model_name=partial(_full_model_name, models),
         body_size_max=settings.body_size_max,

@@ -5,14 +5,19 @@ heavy parts are imported when a command runs, so that `--help` is quick.
 
     commands.py    the Typer object: every command, its options
     exits.py       exit codes, and how errors become one of them and a line
+    client.py      a command that asks a server, from its options to its exit code
     connect.py     which server to talk to: one that was named, one that runs, or our own
     interrupt.py   what Ctrl-C means while a task runs
     terminal.py    the two consoles, and text that is safe to print there
     waiting.py     spinner and progress bar
     taskrun.py     one run: a task's stream beside the signals
     follow.py      prints the events of a task as they come; measures
+    resting.py     what a task at rest waits for, and how it goes on
+    live.py        `tasks follow` and `tasks answer`
     run.py serve.py tasks.py weights.py doctor.py    one module per command
+    db.py dbreport.py durations.py                   `db`: the database's size and upkeep
     checks.py checks_models.py                       what `doctor` looks at
+    demo.py demo_*.py    `agentlin demo`: the run, its plan, server, wire, screen, and the proof
 """
 
 import sys

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from agentlin_server.cli.db import database
+from agentlin_server.cli.demo import demo
 from agentlin_server.cli.doctor import doctor
 from agentlin_server.cli.exits import EXIT_CODES
 from agentlin_server.cli.options import examples
@@ -38,6 +40,7 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 # Typer hands the optio
     "agentlin serve",
     "agentlin tasks list",
     "agentlin doctor",
+    "agentlin demo crash",
 )
 def agentlin(
     *,
@@ -55,4 +58,6 @@ app.command(epilog=EXIT_CODES)(run)
 app.command(epilog=EXIT_CODES)(serve)
 app.add_typer(tasks, name="tasks")
 app.add_typer(models, name="models")
+app.add_typer(database, name="db")
 app.command(epilog=EXIT_CODES)(doctor)
+app.add_typer(demo, name="demo")

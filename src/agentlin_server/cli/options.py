@@ -24,6 +24,7 @@ DbOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+EventsOption = Annotated[bool, typer.Option("--json", help="Raw events, one JSON object per line.")]
 TaskArgument = Annotated[
     str, typer.Argument(metavar="TASK_ID", help="Id of the task, e.g. task_1.", show_default=False)
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agentlin_server.cli.exits import ExitCode, fail, perform
-from agentlin_server.cli.options import DbOption, ServerOption, examples
+from agentlin_server.cli.options import DbOption, EventsOption, ServerOption, examples
 
 _Prompt = Annotated[
     str,
@@ -41,7 +41,6 @@ _Session = Annotated[
         "--session", metavar="ID", help="Session to go on with; its tasks are the context."
     ),
 ]
-_Events = Annotated[bool, typer.Option("--json", help="Raw events, one JSON object per line.")]
 
 
 @examples(
@@ -59,12 +58,13 @@ def run(
     session: _Session = None,
     server: ServerOption = None,
     db: DbOption = None,
-    as_json: _Events = False,
+    as_json: EventsOption = False,
 ) -> None:
     """Run a task and print its answer, token by token.
 
     The answer goes to standard output; reasoning, progress and the closing line go to standard
-    error. Ctrl-C cancels the task; a second Ctrl-C leaves at once.
+    error. Ctrl-C cancels the task; a second Ctrl-C leaves at once. If the task waits for an
+    answer, or is paused, the command says how it goes on, and ends with 5.
     """
     if server and db:
         fail(ExitCode.USAGE, "--server and --db exclude each other")
@@ -74,12 +74,15 @@ def run(
 
     async def action() -> ExitCode:
         from agentlin_server.cli.connect import named_server
+        from agentlin_server.cli.resting import address_options
         from agentlin_server.cli.taskrun import Request, TaskRun, load_settings
 
         request = Request(
             prompt=text, max_tokens=max_tokens, temperature=temperature, session=session
         )
         settings = load_settings(db=db, model=model, developer_prompt=developer_prompt)
-        return await TaskRun(request, settings, as_json=as_json).go(named_server(server, db=db))
+        options = address_options(server=server, db=db)
+        one = TaskRun(request, settings, options=options, as_json=as_json)
+        return await one.go(named_server(server, db=db))
 
     perform(action)

@@ -10,6 +10,7 @@ from agentlin_server.cli.connect import Connection, connect
 from agentlin_server.cli.exits import ExitCode
 from agentlin_server.cli.follow import Printer, new_tally, report
 from agentlin_server.cli.interrupt import Interrupt
+from agentlin_server.cli.resting import explain
 from agentlin_server.cli.terminal import drop_stdout, say
 from agentlin_server.cli.waiting import Waiting
 
@@ -49,8 +50,12 @@ def load_settings(**given: Any) -> "Settings":
 class TaskRun:
     """One run: the task's stream beside the signals."""
 
-    def __init__(self, request: Request, settings: "Settings", *, as_json: bool) -> None:
+    def __init__(
+        self, request: Request, settings: "Settings", *, options: str, as_json: bool
+    ) -> None:
+        """Prepare; `options` lead other commands to the same server (see `address_options`)."""
         self._request = request
+        self._options = options
         self._settings = settings
         self._interrupt = Interrupt()
         self._waiting = Waiting("waiting for the model")
@@ -81,6 +86,8 @@ class TaskRun:
             group.cancel_scope.cancel()
         if not self._as_json:
             report(self._tally)
+            if self._tally.task is not None:
+                explain(self._tally.task, options=self._options)
             is_small = _SMALL_MODEL in (self._settings.model, connection.model)
             if is_small and self._tally.exit_code is ExitCode.OK:
                 say(_SMALL_MODEL_NOTE, style="dim")
@@ -100,8 +107,8 @@ class TaskRun:
                     self._printer.show(event)
             except APIConnectionError:
                 self._printer.end()
-                hint = f"the task is not lost: agentlin tasks show {self._tally.task_id}"
-                say(hint, style="yellow")
+                command = f"agentlin tasks show {self._tally.task_id}{self._options}"
+                say(f"the task is not lost: {command}", style="yellow")
                 raise
             except BrokenPipeError:  # nobody reads any more, e.g. `| head -1`
                 drop_stdout()

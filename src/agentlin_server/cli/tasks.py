@@ -1,20 +1,22 @@
-"""`agentlin tasks`: look at tasks, cancel them, delete them."""
+"""`agentlin tasks`: look at tasks, and control them."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from agentlin_server.cli.exits import ExitCode, fail, perform
+from agentlin_server.cli.client import with_client
+from agentlin_server.cli.exits import ExitCode
+from agentlin_server.cli.live import answer, follow
 from agentlin_server.cli.options import DbOption, JsonOption, ServerOption, TaskArgument, examples
-from agentlin_server.cli.terminal import data_console, printable
+from agentlin_server.cli.resting import address_options, in_words, pending_calls
+from agentlin_server.cli.terminal import data_console, printable, say
 
 if TYPE_CHECKING:
     from agentlin_client import AsyncClient
     from agentlin_client.types import TaskObject
 
-tasks = typer.Typer(no_args_is_help=True, help="Look at tasks, cancel them, delete them.")
+tasks = typer.Typer(no_args_is_help=True, help="Look at tasks, and control them.")
 
 _EXCERPT_CHARS: Final = 60
 _STYLES: Final = {"completed": "green", "failed": "red", "expired": "red", "canceled": "yellow"}
@@ -64,7 +66,7 @@ def list_tasks(
             typer.echo("no tasks", err=True)
         return ExitCode.OK
 
-    _with_client(action, server=server, db=db)
+    with_client(action, server=server, db=db)
 
 
 @tasks.command()
@@ -85,7 +87,7 @@ def show(
             _print_task(task)
         return ExitCode.OK
 
-    _with_client(action, server=server, db=db)
+    with_client(action, server=server, db=db)
 
 
 @tasks.command()
@@ -103,7 +105,51 @@ def cancel(
         _confirm(task, f"{task.status} {task.id}", as_json=as_json)
         return ExitCode.OK
 
-    _with_client(action, server=server, db=db)
+    with_client(action, server=server, db=db)
+
+
+@tasks.command()
+def pause(
+    task_id: TaskArgument,
+    *,
+    server: ServerOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a task rest before its next model call, until it is resumed."""
+
+    async def action(client: "AsyncClient") -> ExitCode:
+        task = (await client.tasks.pause(task_id)).unwrap()
+        state = "pausing" if task.pause_requested else task.status
+        _confirm(task, f"{state} {task.id}", as_json=as_json)
+        return ExitCode.OK
+
+    with_client(action, server=server, db=db)
+
+
+@tasks.command()
+def resume(
+    task_id: TaskArgument,
+    *,
+    server: ServerOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a paused task go on, or withdraw a pause that has not taken effect."""
+
+    async def action(client: "AsyncClient") -> ExitCode:
+        task = (await client.tasks.resume(task_id)).unwrap()
+        _confirm(task, f"{task.status} {task.id}", as_json=as_json)
+        if not as_json:
+            options = address_options(server=server, db=db)
+            say(f"follow it: agentlin tasks follow {task.id}{options}")
+        return ExitCode.OK
+
+    with_client(action, server=server, db=db)
+
+
+tasks.command()(follow)
+tasks.command()(answer)
 
 
 @tasks.command()
@@ -121,28 +167,7 @@ def delete(
         _confirm(task, f"deleted {task.id}", as_json=as_json)
         return ExitCode.OK
 
-    _with_client(action, server=server, db=db)
-
-
-def _with_client(
-    action: "Callable[[AsyncClient], Awaitable[ExitCode]]", *, server: str | None, db: str | None
-) -> None:
-    if server and db:
-        fail(ExitCode.USAGE, "--server and --db exclude each other")
-
-    async def connected() -> ExitCode:
-        from agentlin_server.app.logs import configure_logging
-        from agentlin_server.cli.connect import connect, named_server
-        from agentlin_server.settings import Settings
-
-        settings = Settings.load(db=db)
-        configure_logging("error", secrets=settings.secrets)
-        # No model is called, so none needs to be looked for; to name this one fetches nothing.
-        settings = settings.model_copy(update={"model": settings.model or "local/smollm2"})
-        async with connect(settings, server=named_server(server, db=db)) as connection:
-            return await action(connection.client)
-
-    perform(connected)
+    with_client(action, server=server, db=db)
 
 
 def _confirm(task: "TaskObject", words: str, *, as_json: bool) -> None:
@@ -190,6 +215,8 @@ def _print_task(task: "TaskObject") -> None:
         "error": f"{task.error.message} (code {task.error.code})" if task.error else "",
         "message": _text(task.user_message_content),
     }
+    facts["pause"] = "asked for" if task.pause_requested else ""
+    facts["pending"] = "\n".join(in_words(call) for call in pending_calls(task))
     for name, value in facts.items():
         if value:
             console.out(f"{name:8} ", end="", style="dim")

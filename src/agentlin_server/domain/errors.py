@@ -137,6 +137,30 @@ class TaskNotCancelableError(AgentlinError):
     """The task has ended, otherwise than by a cancel."""
 
 
+class TaskNotPausableError(AgentlinError):
+    """The task waits for an answer, or has ended."""
+
+
+class TaskNotResumableError(AgentlinError):
+    """The task is not paused, and nobody asked for a pause."""
+
+
+class SessionBusyError(AgentlinError):
+    """The session has unfinished tasks, and the request asked to be rejected then."""
+
+
+class TaskNotWaitingError(AgentlinError):
+    """Answers came for a task that does not wait for any."""
+
+
+class AnswerConflictError(AgentlinError):
+    """The call was answered before, with another answer."""
+
+
+class PauseWithdrawnError(AgentlinError):
+    """A pause was withdrawn just before it took effect; the task goes on."""
+
+
 class IdempotencyConflictError(AgentlinError):
     """The task id or idempotency key was used before, with another body."""
 

@@ -113,6 +113,23 @@ def canceled() -> Draft:
     return Draft("task.canceled", {})
 
 
+def paused() -> Draft:
+    """The task rests until it is resumed."""
+    return Draft("task.paused", {})
+
+
+def input_required(calls: Sequence[Json]) -> Draft:
+    """The task rests until the client has answered these tool_call items."""
+    ids = [call["call_id"] for call in calls]
+    body = {"input_required": calls[0], "input_required_call_ids": ids}
+    return Draft("task.input_required", body)
+
+
+def expired(error: Json) -> Draft:
+    """The task took too long; `error` (JSON-RPC form) says of what."""
+    return Draft("task.expired", {"error": error})
+
+
 def failed(error: Json) -> Draft:
     """The task failed with `error` (JSON-RPC form)."""
     return Draft("task.failed", {"error": error})

@@ -2,18 +2,42 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
 
 from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
 from agentlin_server.domain.status import Status
+from agentlin_server.domain.tool import Effect
 
 Clock = Callable[[], float]
 """The wall clock: seconds since the Unix epoch, UTC."""
 
 Redact = Callable[[Any], Any]
 """Takes secrets out of a JSON value; returns the same object if it holds none."""
+
+
+class OnBusy(StrEnum):
+    """What a new task does if its session has unfinished tasks (contract, section 4, Session)."""
+
+    DEFAULT = "default"
+    """Queue up, but cancel a task that waits for an answer: the user has moved on."""
+    ENQUEUE = "enqueue"
+    """Queue up behind all of them."""
+    REJECT = "reject"
+    """Don't create it."""
+    INTERRUPT = "interrupt"
+    """Cancel all of them."""
+
+
+class IntentKind(StrEnum):
+    """What a client may want of a task; recorded before it is done."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +74,29 @@ class ItemRow:
     call_id: str | None = None
     supersedes: str | None = None
     provider_state: bytes | None = None
+
+
+class ToolCallState(StrEnum):
+    """How far the execution of a tool call is."""
+
+    STARTED = "started"
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+    """It was cut off, and is run again: its effect allows it."""
+    UNKNOWN = "unknown"
+    """It was cut off, and whether it had its effect is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallRow:
+    """The execution of a tool call: one row per call, the latest state wins."""
+
+    call_id: str
+    step: int
+    name: str
+    effect: Effect
+    state: ToolCallState
+    idempotency_key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +140,11 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         generation: The writer's claim; a later claim fences this one.
         events: The new events, JSON lines joined by newlines; empty for facts only.
         is_deltas: True if all events are deltas: a fold may skip the row once dones follow.
-        status: The task's status after it, None if it stays.
+        status: The task's status after it, None if it stays. Into `queued` the task gives up
+            its worker, and can be claimed when it is its turn; into `paused` it only goes if
+            that is still wanted.
+        clock: When the task expires from now on; written with a status only.
+        attempts: New count of claims without progress, None leaves it.
         barrier: Sync to disk before it counts.
     """
 
@@ -108,10 +159,41 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     is_deltas: bool = False
     barrier: bool = False
     status: Status | None = None
+    clock: "TaskClock | None" = None
+    attempts: int | None = None
     usage: bytes | None = None
     error: bytes | None = None
     items: Sequence[ItemRow] = ()
+    tool_calls: Sequence[ToolCallRow] = ()
     rollout: RolloutRow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskClock:
+    """When a task expires (contract, section 4, Time).
+
+    Attributes:
+        deadline_at: The instant; None for never. While the task rests, the limit of that state.
+        time_left_s: While the task rests: what is left of its own time, which stands still.
+            None if it has no limit.
+    """
+
+    deadline_at: float | None = None
+    time_left_s: float | None = None
+
+    def resting(self, *, at: float, limit_s: float) -> "TaskClock":
+        """Return the clock of a task that begins to rest, for `limit_s` seconds at most."""
+        left = None if self.deadline_at is None else max(0.0, self.deadline_at - at)
+        return TaskClock(deadline_at=at + limit_s, time_left_s=left)
+
+    def running(self, *, at: float) -> "TaskClock":
+        """Return the clock of a task that rested and goes on."""
+        left = self.time_left_s
+        return TaskClock(deadline_at=None if left is None else at + left)
+
+    def is_due(self, at: float) -> bool:
+        """True if the task has expired by `at`."""
+        return self.deadline_at is not None and self.deadline_at <= at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +224,8 @@ class NewTask:
         may_start: True if a worker is free: the task is claimed in the same transaction,
             unless its session is busy.
         waiting_max: Most tasks that may wait; if it must wait beyond that, it is refused.
+        on_busy: What happens if its session has unfinished tasks.
+        deadline_at: When it expires; None for never.
         events_if_started: The first events if it is claimed at once.
         events_if_queued: The first events if it has to wait.
     """
@@ -163,6 +247,8 @@ class NewTask:
     owner: str
     may_start: bool
     waiting_max: int
+    on_busy: OnBusy = OnBusy.DEFAULT
+    deadline_at: float | None = None
     events_if_started: Sequence[bytes]
     events_if_queued: Sequence[bytes]
 
@@ -189,15 +275,34 @@ class TaskRow:
     finished_at: float | None
     body_hmac: str
     cancel_requested: bool = False
+    pause_requested: bool = False
+    clock: TaskClock = field(default_factory=TaskClock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """What `create` did: `is_new` is False if an earlier request had made the task."""
+    """What `create` did.
+
+    Attributes:
+        task: The task.
+        is_new: False if an earlier request had made it.
+        started: True if it was claimed at once.
+        superseded: Tasks of the session whose cancel was recorded with it.
+    """
 
     task: TaskRow
     is_new: bool
     started: bool
+    superseded: Sequence[TaskPk] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wake:
+    """A line of the outbox: a task that can be claimed, for a dispatcher elsewhere to be told."""
+
+    id: int
+    task_pk: TaskPk
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +356,7 @@ class Store(Protocol):
         Raises:
             IdempotencyConflictError: the id or a key is taken by another body.
             QueueFullError: it would have to wait, and too many do.
+            SessionBusyError: its session has unfinished tasks, and `on_busy` is `reject`.
         """
         ...
 
@@ -262,17 +368,20 @@ class Store(Protocol):
 
         Raises:
             StaleWriterError: generation or rev are past; nothing was written.
+            PauseWithdrawnError: it would pause the task, which nobody wants any more; nothing
+                was written.
         """
         ...
 
     async def claim(self, pk: TaskPk, *, owner: str, take_over: bool) -> Claimed | None:
-        """Become the only writer of a task; raises its generation.
+        """Become the only writer of a task; raises its generation, synced to disk.
 
         Args:
             pk: The task.
             owner: Id of the claiming worker.
-            take_over: Also claim a task that someone is working on (recovery, fencing);
-                without it only a queued task whose session is free is claimed.
+            take_over: Also claim a task that someone is working on, or that rests, in order to
+                end it or to put it back; it does not count as an attempt. Without it only a
+                queued task whose turn it can be is claimed, and holds its session from then on.
 
         Returns:
             The claim; None if the task is gone, final, or not to be had.
@@ -280,11 +389,78 @@ class Store(Protocol):
         ...
 
     async def claim_next(self, *, owner: str, limit: int) -> ClaimRound:
-        """Claim up to `limit` queued tasks whose sessions are free, the oldest first."""
+        """Claim up to `limit` queued tasks whose sessions are free, in fair turns between users.
+
+        Of the tasks whose last two claims ended with the death of their process, one at a
+        time is claimed: if it kills this one too, it takes no other task's last attempt along.
+        """
         ...
 
-    async def request_cancel(self, pk: TaskPk, *, actor: str, at: float) -> None:
-        """Record the intent to cancel, durably."""
+    async def adopt(self, *, owner: str) -> Sequence[TaskPk]:
+        """Note that every other worker is dead; to be called before the first claim.
+
+        What they had claimed but not begun waits again.
+
+        Returns:
+            The tasks that they were working on, oldest first.
+        """
+        ...
+
+    async def repair(self) -> int:
+        """Make claimable what should be but is not (a lost wake); return how many tasks."""
+        ...
+
+    async def wakes(self, *, at: float, limit: int) -> Sequence[Wake]:
+        """Return tasks that became claimable, oldest first, and count the attempt to tell."""
+        ...
+
+    async def settle_wakes(self, wakes: Sequence[Wake]) -> None:
+        """Forget wakes that were delivered. A claim forgets its task's wakes by itself."""
+        ...
+
+    async def request(
+        self, pk: TaskPk, kind: IntentKind, *, actor: str, at: float
+    ) -> TaskRow | None:
+        """Record what is wanted of a task, synced to disk, if it is of effect now.
+
+        A cancel or a delete of a task that is not final; a pause of one that is created,
+        queued or working, or pauses already; a resume of one that is yet to pause, which
+        withdraws the pause. A resume of a paused task is recorded and done by its append.
+
+        Returns:
+            The row after it; None if there is no such task.
+        """
+        ...
+
+    async def last_wish(self, pk: TaskPk) -> IntentKind | None:
+        """Return the newest of the task's pauses and resumes that were of effect."""
+        ...
+
+    async def pending(self) -> Sequence[tuple[TaskPk, IntentKind]]:
+        """Return the cancels, deletes and resumes that are recorded and not done, oldest first."""
+        ...
+
+    async def due(self, *, at: float, limit: int) -> Sequence[TaskPk]:
+        """Return unfinished tasks whose deadline is past, the longest past first."""
+        ...
+
+    async def shift_deadlines(self, by_s: float) -> None:
+        """Move the deadlines of all unfinished tasks: the wall clock was set."""
+        ...
+
+    async def waiting_for_input(self, tenant: Tenant, session_id: str) -> TaskRow | None:
+        """Return the session's task that is input-required."""
+        ...
+
+    async def seal(self, *, finished_before: float, limit: int) -> int:
+        """Compress the journals of finished tasks; return how many tasks were sealed.
+
+        What they say stays as it is, to the byte.
+        """
+        ...
+
+    async def finished(self, *, before: float, limit: int) -> Sequence[TaskPk]:
+        """Return tasks without parent that ended before an instant, the oldest first."""
         ...
 
     async def delete(self, pk: TaskPk, *, reserved_until: float) -> Deleted:
@@ -311,10 +487,6 @@ class Store(Protocol):
         """
         ...
 
-    async def unfinished(self) -> Sequence[TaskPk]:
-        """Return the tasks that are not final, oldest first."""
-        ...
-
     async def session_tasks(
         self, tenant: Tenant, session_id: str, *, before: int
     ) -> Sequence[TaskRow]:
@@ -330,7 +502,7 @@ class Store(Protocol):
             pk: The task.
             after_seq: Number of the last event that the reader has.
             after_rev: Rev of the last segment it read, so that paging needs no search.
-            bytes_max: Stop after this much, in stored bytes.
+            bytes_max: Stop after this much, in bytes of events.
         """
         ...
 

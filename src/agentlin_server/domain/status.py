@@ -52,6 +52,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Signal], Status]] = {
     (Status.QUEUED, Signal.CLAIM): Status.WORKING,
     (Status.WORKING, Signal.YIELD): Status.QUEUED,
     (Status.WORKING, Signal.ASK): Status.INPUT_REQUIRED,
+    (Status.INPUT_REQUIRED, Signal.ASK): Status.INPUT_REQUIRED,  # some calls were answered
     (Status.INPUT_REQUIRED, Signal.ANSWER): Status.QUEUED,
     (Status.WORKING, Signal.PAUSE): Status.PAUSED,
     (Status.PAUSED, Signal.RESUME): Status.QUEUED,

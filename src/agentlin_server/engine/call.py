@@ -51,7 +51,13 @@ class ModelCaller:
     """Makes a task's model calls, one at a time."""
 
     def __init__(
-        self, *, log: TaskLog, spec: AgentSpec, recorder: Recorder, retries_max: int
+        self,
+        *,
+        log: TaskLog,
+        spec: AgentSpec,
+        recorder: Recorder,
+        retries_max: int,
+        used_call_ids: set[str],
     ) -> None:
         """Prepare for one task.
 
@@ -60,18 +66,36 @@ class ModelCaller:
             spec: The task's agent.
             recorder: Makes the rows.
             retries_max: How often a call whose stream broke is made again.
+            used_call_ids: The task's call ids so far; new ones are added.
         """
         self._log = log
         self._spec = spec
         self._recorder = recorder
         self._retries_max = retries_max
-        self._used_call_ids: set[str] = set()
+        self._used_call_ids = used_call_ids
         self._request = ModelRequest(model="", messages=())
         self._step = 0
         self._attempt: _Attempt | None = None
 
-    async def call(self, model: Model, name: str, context: Context, *, step: int) -> CallResult:
+    async def call(
+        self,
+        model: Model,
+        name: str,
+        context: Context,
+        *,
+        step: int,
+        attempt: int = 1,
+        superseded: Sequence[str] = (),
+    ) -> CallResult:
         """Ask the model and stream its answer; deltas are committed on the way.
+
+        Args:
+            model: The adapter.
+            name: The provider's own name of the model.
+            context: What the model sees.
+            step: The `agent_step`.
+            attempt: Higher than 1 if an earlier process was cut off in this call.
+            superseded: Ids of the items that it had made by then.
 
         Raises:
             ModelError: the call failed for good. What it streamed is still open: see `abandon`.
@@ -80,23 +104,24 @@ class ModelCaller:
         self._request = ModelRequest(
             model=name,
             messages=list(context.messages),  # the context grows, the request does not
+            tools=self._spec.tool_definitions,
             sampling=self._spec.sampling,
             output_tokens_max=self._spec.output_tokens_max or None,
         )
-        superseded: Sequence[str] = ()
-        number = 1
+        retries_left = self._retries_max
         while True:
-            attempt = self._begin(number, superseded, list(context.refs))
+            current = self._begin(attempt, superseded, list(context.refs))
             try:
-                await self._stream(model, attempt)
-                return self._finished(attempt)
+                await self._stream(model, current)
+                return self._finished(current)
             except ModelStreamError:
-                if number > self._retries_max:
+                if retries_left == 0:
                     raise
             closing, rows = self.abandon()
             await self._log.append(closing, rows=rows)
-            superseded = [done.item["id"] for done in attempt.reply.done] or superseded
-            number += 1
+            superseded = [done.item["id"] for done in current.reply.done] or superseded
+            retries_left -= 1
+            attempt += 1
 
     def abandon(self) -> tuple[Drafts, Rows]:
         """Return events and rows that close a call which did not finish; empty if none runs."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from agentlin_server.domain.status import Status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLimits:
@@ -14,6 +16,14 @@ class EngineLimits:
         stop_grace_s: How long a shutdown lets running tasks go on.
         reserved_s: How long id and keys of a deleted task stay taken.
         call_retries_max: How often a model call whose stream broke is made again.
+        attempts_max: How often a task is begun that each time ends with its process, without
+            progress in between.
+        tools_at_once_max: Most tools of one task that run at once.
+        timeout_s: How long a task may take that does not say itself; None for ever.
+        paused_max_s: How long it may be paused.
+        input_required_max_s: How long it may wait for an answer.
+        seal_after_s: How long after its end a task's journal is compressed.
+        keep_s: How long after its end a task is removed; None for never.
     """
 
     running_max: int = 512
@@ -22,3 +32,14 @@ class EngineLimits:
     stop_grace_s: float = 10.0
     reserved_s: float = 24 * 3600.0
     call_retries_max: int = 2
+    attempts_max: int = 3
+    tools_at_once_max: int = 8
+    timeout_s: float | None = None
+    paused_max_s: float = 24 * 3600.0
+    input_required_max_s: float = 24 * 3600.0
+    seal_after_s: float = 60.0
+    keep_s: float | None = None
+
+    def rest_max_s(self, status: Status) -> float:
+        """How long a task may be in a resting status."""
+        return self.paused_max_s if status is Status.PAUSED else self.input_required_max_s

@@ -5,7 +5,7 @@ runs: none outlives it.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -13,17 +13,19 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from agentlin_server.domain.errors import AgentlinError, StaleWriterError
 from agentlin_server.domain.ports import Claimed, Store
+from agentlin_server.engine.dispatcher import Run
 
 log = logging.getLogger(__name__)
 
 _SWEEP_S: Final = 5.0
 """How often to look for tasks that wait, should a wake have been lost."""
 
-Run = Callable[[], Awaitable[None]]
-
 
 class LocalDispatcher:
-    """Runs claimed tasks concurrently; claims queued ones when a slot is free."""
+    """Runs claimed tasks concurrently; claims queued ones when a slot is free.
+
+    Implements `engine.dispatcher.Dispatcher` for one process.
+    """
 
     def __init__(
         self,
@@ -32,6 +34,7 @@ class LocalDispatcher:
         owner: str,
         running_max: int,
         prepare: Callable[[Claimed], Run],
+        sweep_s: float = _SWEEP_S,
     ) -> None:
         """Prepare; `serve` does the work.
 
@@ -40,17 +43,20 @@ class LocalDispatcher:
             owner: This worker's id.
             running_max: Most tasks that run at once.
             prepare: Makes the run of a claimed task; it returns when blocked or final.
+            sweep_s: How often to look for tasks that lost their wake.
         """
         self._store = store
         self._owner = owner
         self._running_max = running_max
         self._prepare = prepare
+        self._sweep_s = sweep_s
         self._wake = anyio.Event()
         self._group: TaskGroup | None = None
         self._is_claiming = True
+        self._has_waiting = True
+        self._idle = anyio.Event()
         self.running = 0
-        self.waiting = 0
-        """How many tasks wait for a slot or for their session, as far as known."""
+        """How many slots are taken."""
 
     def reserve_nowait(self) -> bool:
         """Take a slot for a task that is about to be created; False if none is free."""
@@ -62,17 +68,21 @@ class LocalDispatcher:
     def release(self) -> None:
         """Give a slot back; whoever waits is looked for."""
         self.running -= 1
-        self.look()
+        if self.running == 0:
+            self._idle.set()
+            self._idle = anyio.Event()
+        if self._has_waiting:
+            self._wake.set()
 
-    def note_waiting(self) -> None:
-        """Remember that a task waits; it is claimed when its turn comes."""
-        self.waiting += 1
+    def wake(self) -> None:
+        """Look soon whether a task that waits can be claimed."""
+        self._has_waiting = True
         self._wake.set()
 
-    def look(self) -> None:
-        """Look soon whether a task that waits can be claimed."""
-        if self.waiting:
-            self._wake.set()
+    async def wait_idle(self) -> None:
+        """Wait until nothing runs here."""
+        while self.running:
+            await self._idle.wait()
 
     def stop_claiming(self) -> None:
         """Leave what waits to the next process; what runs goes on."""
@@ -92,9 +102,11 @@ class LocalDispatcher:
             try:
                 while True:
                     await self._claim_waiting(group)
-                    with anyio.move_on_after(_SWEEP_S):
+                    with anyio.move_on_after(self._sweep_s) as sweep:
                         await self._wake.wait()
                     self._wake = anyio.Event()
+                    if sweep.cancelled_caught:
+                        await self._sweep()
             finally:
                 self._group = None
 
@@ -105,12 +117,23 @@ class LocalDispatcher:
         try:
             found = await self._store.claim_next(owner=self._owner, limit=free)
         except AgentlinError:
-            log.exception("can't look for waiting tasks; trying again in %s s", _SWEEP_S)
+            log.exception("can't look for waiting tasks; trying again in %s s", self._sweep_s)
             return
-        self.waiting = found.waiting
+        self._has_waiting = found.waiting > 0
         for claimed in found.claims:
             self.running += 1
             group.start_soon(self._in_slot, self._prepare(claimed))
+
+    async def _sweep(self) -> None:
+        """Catch what lost its wake, whatever the reason."""
+        try:
+            repaired = await self._store.repair()
+        except AgentlinError:
+            log.exception("can't sweep for lost wakes; trying again in %s s", self._sweep_s)
+            return
+        self._has_waiting = True
+        if repaired:
+            log.warning("%d tasks had lost their wake; they run now", repaired)
 
     async def _in_slot(self, run: Run) -> None:
         try:

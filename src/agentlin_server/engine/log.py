@@ -1,11 +1,13 @@
 """The writing end of one task's log: numbers drafts, commits them, publishes what is committed."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from agentlin_client.types.fold import TaskFold
+from agentlin_server.domain.errors import PauseWithdrawnError
 from agentlin_server.domain.events import (
     SNAPSHOT_TYPES,
     AnyDraft,
@@ -14,8 +16,17 @@ from agentlin_server.domain.events import (
     Json,
     encode_json,
 )
-from agentlin_server.domain.ports import Clock, Commit, ItemRow, RolloutRow, Store, TaskRow
-from agentlin_server.domain.status import TERMINAL, Signal, advance
+from agentlin_server.domain.ports import (
+    Clock,
+    Commit,
+    ItemRow,
+    RolloutRow,
+    Store,
+    TaskClock,
+    TaskRow,
+    ToolCallRow,
+)
+from agentlin_server.domain.status import RESTING, TERMINAL, Signal, Status, advance
 from agentlin_server.engine.encode import (
     Numbering,
     are_deltas,
@@ -24,6 +35,7 @@ from agentlin_server.engine.encode import (
     with_snapshot,
 )
 from agentlin_server.engine.hub import Published, Tail
+from agentlin_server.engine.limits import EngineLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +43,36 @@ class Rows:
     """What an append changes besides the journal."""
 
     items: Sequence[ItemRow] = ()
+    tool_calls: Sequence[ToolCallRow] = ()
     rollout: RolloutRow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """Opens the logs of tasks for writing."""
+
+    store: Store
+    clock: Clock
+    limits: EngineLimits
+
+    def open(self, task: TaskRow, *, rev: int, fold: TaskFold, tail: Tail) -> "TaskLog":
+        """Go on where a journal ends.
+
+        Args:
+            task: The row, as claimed.
+            rev: The journal's last rev.
+            fold: Of all events so far.
+            tail: Where to publish.
+        """
+        return TaskLog(
+            task=task,
+            rev=rev,
+            fold=fold,
+            store=self.store,
+            tail=tail,
+            clock=self.clock,
+            limits=self.limits,
+        )
 
 
 class TaskLog:
@@ -41,26 +82,27 @@ class TaskLog:
     """
 
     def __init__(
-        self, *, task: TaskRow, rev: int, fold: TaskFold, store: Store, tail: Tail, clock: Clock
+        self,
+        *,
+        task: TaskRow,
+        rev: int,
+        fold: TaskFold,
+        store: Store,
+        tail: Tail,
+        clock: Clock,
+        limits: EngineLimits,
     ) -> None:
-        """Go on where the journal ends.
-
-        Args:
-            task: The row, as claimed.
-            rev: The journal's last rev.
-            fold: Of all events so far.
-            store: Where to commit.
-            tail: Where to publish.
-            clock: For the events' timestamps.
-        """
+        """See `Logs.open`."""
         self.task = task
         self.fold = fold
-        self.status = task.status
+        self.status: Status = task.status
         self._rev = rev
         self._next_seq = fold.sequence_number + 1
         self._store = store
         self._tail = tail
         self._clock = clock
+        self._limits = limits
+        self._task_clock: TaskClock = task.clock
         self._numbering = Numbering(task.id)
 
     async def append(
@@ -70,6 +112,7 @@ class TaskLog:
         signal: Signal | None = None,
         facts: Sequence[Mapping[str, Any]] = (),
         rows: Rows | None = None,
+        attempts: int | None = None,
         barrier: bool = False,
     ) -> None:
         """Commit events and facts, then publish the events.
@@ -78,18 +121,42 @@ class TaskLog:
 
         Args:
             drafts: The events, in order.
-            signal: What happens to the task with them; a final state is always a barrier.
+            signal: What happens to the task with them; an end or a rest is always a barrier.
             facts: Private records.
             rows: Rows that change with them.
+            attempts: New count of claims without progress; None leaves it.
             barrier: Sync to disk first.
 
         Raises:
             IllegalTransitionError: the signal does not fit the status.
             StaleWriterError: someone else has claimed the task.
             StorageError: the database did not take it; the log must not be used any more.
+            PauseWithdrawnError: nobody wants the pause any more; the log is as it was.
         """
+        before = (self._rev, self._next_seq, self.status, self._task_clock)
+        fold = deepcopy(self.fold) if signal is Signal.PAUSE else self.fold
+        try:
+            await self._append(
+                drafts, signal=signal, facts=facts, rows=rows, attempts=attempts, barrier=barrier
+            )
+        except PauseWithdrawnError:
+            self._rev, self._next_seq, self.status, self._task_clock = before
+            self.fold = fold
+            raise
+
+    async def _append(
+        self,
+        drafts: Sequence[AnyDraft],
+        *,
+        signal: Signal | None,
+        facts: Sequence[Mapping[str, Any]],
+        rows: Rows | None,
+        attempts: int | None,
+        barrier: bool,
+    ) -> None:
         at = self._clock()
         status = None if signal is None else advance(self.status, signal)
+        clock = None if status is None else self._clock_in(status, at)
         stored, sent, snapshot = self._encode(drafts, at)
         commit = Commit(
             task_pk=self.task.pk,
@@ -101,16 +168,20 @@ class TaskLog:
             events=b"\n".join(stored),
             facts=b"\n".join(map(encode_json, facts)),
             is_deltas=bool(drafts) and not facts and rows is None and are_deltas(drafts),
-            barrier=barrier or status in TERMINAL,
+            barrier=barrier or status in TERMINAL or status in RESTING,
             status=status,
+            clock=clock,
+            attempts=attempts,
             usage=self._usage() if status in TERMINAL else None,
             error=_error(drafts),
             items=() if rows is None else rows.items,
+            tool_calls=() if rows is None else rows.tool_calls,
             rollout=None if rows is None else rows.rollout,
         )
         self._rev += 1
         self._next_seq += len(stored)
         self.status = status or self.status
+        self._task_clock = clock or self._task_clock
         segment = None
         if sent:
             segment = Published(
@@ -121,6 +192,15 @@ class TaskLog:
                 task=snapshot,
             )
         await self._store.append(commit, on_commit=partial(self._publish, segment))
+
+    def _clock_in(self, status: Status, at: float) -> TaskClock | None:
+        """Return the clock that a new status brings: a task's own time stands still at rest."""
+        if self.status not in RESTING and status in RESTING:
+            limit_s = self._limits.rest_max_s(status)
+            return self._task_clock.resting(at=at, limit_s=limit_s)
+        if self.status in RESTING and status is Status.QUEUED:
+            return self._task_clock.running(at=at)
+        return None
 
     def _encode(
         self, drafts: Sequence[AnyDraft], at: float

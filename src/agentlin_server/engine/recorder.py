@@ -14,10 +14,18 @@ class Recorder:
     def __init__(self, redact: Redact) -> None:
         """Begin a task."""
         self._redact = redact
-        self._items = 0
         self._ord_of: dict[str, int] = {}
         self._rollouts = 0
         self._known_refs: list[str] = []
+
+    def resume(self, *, item_ids: Sequence[str], rollouts: Sequence[RolloutRow]) -> None:
+        """Go on with a task that has items, in the output's order, and rollouts already."""
+        self._ord_of = {item_id: n for n, item_id in enumerate(item_ids)}
+        self._rollouts = len(rollouts)
+        refs: dict[int, list[str]] = {}
+        for one in rollouts:
+            parent = [] if one.parent_n is None else refs[one.parent_n]
+            self._known_refs = refs[one.n] = [*parent, *one.appended]
 
     def items(
         self, done: Sequence[DoneItem], *, step: int, added: Sequence[str] = ()

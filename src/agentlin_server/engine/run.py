@@ -1,57 +1,59 @@
-"""One run of one task: decide, perform, record, until it is final."""
+"""One run of one task: decide, perform, record, until it is final, rests, or is given back."""
 
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
 import anyio
-import msgspec
 
 from agentlin_server.agent import context as contexts
 from agentlin_server.agent.context import Context
 from agentlin_server.agent.decide import (
+    Ask,
     CallModel,
-    Command,
     Fail,
     Finish,
+    Pause,
     Progress,
     RunTools,
-    ToolCall,
+    Yield,
     next_command,
 )
-from agentlin_server.agent.reply import DoneItem, Drafts
+from agentlin_server.agent.history import History
+from agentlin_server.agent.reply import Drafts
 from agentlin_server.agent.spec import AgentSpec
-from agentlin_server.agent.toolresult import no_such_tool, result_of
 from agentlin_server.domain import events
 from agentlin_server.domain.errors import (
     AgentlinError,
     ModelError,
     ModelTimeoutError,
+    PauseWithdrawnError,
     StaleWriterError,
     StorageError,
     TaskNotFoundError,
 )
-from agentlin_server.domain.events import Json
+from agentlin_server.domain.events import Draft, Json
+from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.model import Model
 from agentlin_server.domain.ports import Redact, Store
-from agentlin_server.domain.status import Signal
+from agentlin_server.domain.status import Signal, Status
+from agentlin_server.domain.tool import Tool
 from agentlin_server.engine.call import ModelCaller
 from agentlin_server.engine.limits import EngineLimits
 from agentlin_server.engine.log import Rows, TaskLog
 from agentlin_server.engine.reader import TaskReader
 from agentlin_server.engine.recorder import Recorder
+from agentlin_server.engine.toolrun import ToolRunner
 
 log = logging.getLogger(__name__)
 
 ModelResolver = Callable[[str], tuple[Model, str]]
 """From `provider/model` to the adapter and the provider's own name of the model."""
 
-_decode_spec: Final = msgspec.json.Decoder(AgentSpec).decode
-
-_FINAL_WRITE_MAX_S: Final = 10.0
+_LAST_WRITE_MAX_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,55 +64,107 @@ class Frozen:
     request: Mapping[str, Any]
 
 
+@dataclass(slots=True, kw_only=True)
+class Wishes:
+    """What this process was asked for, looked at between two steps of every run.
+
+    Attributes:
+        pauses: Tasks to pause.
+        is_draining: True if the server is stopping: tasks go back to the queue.
+    """
+
+    pauses: set[TaskPk] = field(default_factory=set[TaskPk])
+    is_draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What every run works with.
+
+    Attributes:
+        store: The database.
+        reader: Reads the earlier tasks of the session.
+        resolve_model: Finds the model of a task.
+        tools: The tools that this server can run, by name.
+        redact: Takes secrets out of what is recorded.
+        limits: Bounds.
+        wishes: What this process was asked for.
+    """
+
+    store: Store
+    reader: TaskReader
+    resolve_model: ModelResolver
+    tools: Mapping[str, Tool]
+    redact: Redact
+    limits: EngineLimits
+    wishes: Wishes = field(default_factory=Wishes)
+
+
 class TaskRun:
-    """Drives one claimed task to its end."""
+    """Drives one claimed task until it is blocked or final."""
 
     def __init__(
-        self,
-        task_log: TaskLog,
-        *,
-        store: Store,
-        reader: TaskReader,
-        resolve_model: ModelResolver,
-        redact: Redact,
-        limits: EngineLimits,
-        frozen: Frozen | None,
+        self, task_log: TaskLog, workshop: Workshop, *, frozen: Frozen, history: History
     ) -> None:
-        """Prepare; `run` does the work. Without `frozen` it is read from the store."""
+        """Prepare; `run` does the work, from where `history` ends."""
         self._log = task_log
         self._task = task_log.task
-        self._store = store
-        self._reader = reader
-        self._resolve_model = resolve_model
-        self._recorder = Recorder(redact)
-        self._limits = limits
-        self._frozen = frozen
-        self._progress = Progress(step=0, step_max=1)
+        self._shop = workshop
+        self._spec = frozen.spec
+        self._request = frozen.request
+        self._history = history
+        recorder = self._recorder = Recorder(workshop.redact)
+        self._caller = ModelCaller(
+            log=task_log,
+            spec=frozen.spec,
+            recorder=recorder,
+            retries_max=workshop.limits.call_retries_max,
+            used_call_ids=history.call_ids,
+        )
+        self._tools = ToolRunner(
+            log=task_log,
+            spec=frozen.spec,
+            recorder=recorder,
+            tools=workshop.tools,
+            at_once_max=workshop.limits.tools_at_once_max,
+        )
+        self._progress = history.progress(step_max=frozen.spec.step_max)
         self._context = Context()
-        self._caller: ModelCaller | None = None
+        self._calls = history.step_calls()
+        self._results = {item["call_id"]: item for item in history.step_results()}
         self._closing: Drafts = []
         self._rows = Rows()
-        self.scope = anyio.CancelScope()
-        """Canceled from outside to stop the run; `is_cancel_wanted` says what for."""
-        self.is_cancel_wanted = False
+        self._scope = anyio.CancelScope()
+        self._stop: tuple[Signal, Draft] | None = None
 
-    def cancel(self) -> None:
-        """Stop the run and end the task as canceled."""
-        self.is_cancel_wanted = True
-        self.scope.cancel()
+    def stop(self, signal: Signal, last: Draft) -> None:
+        """Stop the run, in the middle of whatever it does, and append `last`.
+
+        Of several stops the first counts. Nothing is appended if the task ends, or rests, by
+        itself first.
+        """
+        if self._stop is None:
+            self._stop = (signal, last)
+            self._scope.cancel()
+
+    def expire_if_due(self, at: float, last: Draft) -> None:
+        """Stop the run if its task, as it was claimed, has expired by `at`."""
+        if self._task.clock.is_due(at):
+            self.stop(Signal.EXPIRE, last)
 
     async def run(self) -> bool:
-        """Run until the task is final, or someone else owns it.
+        """Run until the task is final, rests, is given back, or someone else owns it.
 
         Returns:
-            False if the database refused a write, so that the task's end could not be written
-            from here: this log must not be used any more, and the task needs another owner.
+            False if the database refused a write, so that what became of the task could not be
+            written from here: this log must not be used any more, and the task needs another
+            owner.
         """
         try:
-            with self.scope:
+            with self._scope:
                 await self._loop()
-            if self.scope.cancelled_caught and self.is_cancel_wanted:
-                await self._end(Signal.CANCEL, events.canceled())
+            if self._scope.cancelled_caught and self._stop is not None:
+                await self._stopped(*self._stop)
         except StaleWriterError:
             log.info("task %s: another worker has taken over", self._task.id)
         except StorageError:
@@ -129,104 +183,135 @@ class TaskRun:
         return True
 
     async def _loop(self) -> None:
-        spec = await self._load()
-        self._caller = ModelCaller(
-            log=self._log,
-            spec=spec,
-            recorder=self._recorder,
-            retries_max=self._limits.call_retries_max,
-        )
+        await self._load()
+        wishes, pk = self._shop.wishes, self._task.pk
         while True:
-            command = next_command(self._progress)
-            if isinstance(command, Finish):
-                await self._end(Signal.COMPLETE, events.completed())
-                return
-            if isinstance(command, Fail):
-                await self._end(Signal.FAIL, events.failed(command.error))
-                return
-            await self._perform(command, spec, self._caller)
+            command = next_command(
+                self._progress,
+                is_client_tool=self._spec.is_client_tool,
+                is_pause_wanted=pk in wishes.pauses,
+                is_yield_wanted=wishes.is_draining,
+            )
+            match command:
+                case CallModel(step):
+                    await self._call_model(step)
+                case RunTools():
+                    await self._run_tools(command)
+                case Pause():
+                    if await self._pause():
+                        return None
+                case Ask(calls):
+                    question = events.input_required([call.item for call in calls])
+                    return await self._leave(Signal.ASK, question)
+                case Yield():
+                    return await self._leave(Signal.YIELD, events.queued())
+                case Finish():
+                    return await self._leave(Signal.COMPLETE, events.completed())
+                case Fail(error):
+                    return await self._leave(Signal.FAIL, events.failed(error))
 
-    async def _perform(self, command: Command, spec: AgentSpec, caller: ModelCaller) -> None:
-        match command:
-            case CallModel(step):
-                await self._flush()
-                model, name = self._resolve_model(spec.model)
-                result = await caller.call(model, name, self._context, step=step)
-                self._closing, self._rows = result.closing, result.rows
-                self._context.add_items(result.items)
-                self._progress = Progress(
-                    step=step,
-                    step_max=spec.step_max,
-                    called_tools=bool(result.tool_calls),
-                    pending=result.tool_calls,
-                )
-            case RunTools(calls):
-                await self._flush()
-                await self._refuse(calls)
-            case Finish() | Fail():  # ended by `_loop`
-                pass
-
-    async def _refuse(self, calls: tuple[ToolCall, ...]) -> None:
-        """Answer calls of tools that the task does not have: it has none yet."""
-        drafts: Drafts = []
-        done: list[Json] = []
-        step = self._progress.step
-        for call in calls:
-            closing, item = result_of(call.call_id, no_such_tool(call.name), step=step)
-            drafts += closing
-            done.append(item)
-        rows = self._recorder.items([DoneItem(item) for item in done], step=step)
-        await self._log.append(drafts, rows=Rows(items=rows))
-        self._context.add_items(done)
+    async def _call_model(self, step: int) -> None:
+        await self._flush()
+        self._add_results()
+        history, self._history = self._history, History()
+        model, name = self._shop.resolve_model(self._spec.model)
+        result = await self._caller.call(
+            model,
+            name,
+            self._context,
+            step=step,
+            attempt=history.attempt,
+            superseded=history.superseded,
+        )
+        self._closing, self._rows = result.closing, result.rows
+        self._context.add_items(result.items)
+        self._calls = [call.call_id for call in result.tool_calls]
         self._progress = Progress(
-            step=step, step_max=self._progress.step_max, called_tools=True, pending=()
+            step=step,
+            step_max=self._spec.step_max,
+            called_tools=bool(result.tool_calls),
+            pending=result.tool_calls,
         )
 
-    async def _load(self) -> AgentSpec:
-        """Read the frozen agent and build the context."""
-        task = self._task
-        frozen = self._frozen or await self._read_frozen()
-        spec, request = frozen.spec, frozen.request
+    async def _run_tools(self, command: RunTools) -> None:
+        closing, rows = self._take_closing()
+        results = await self._tools.run(
+            command.calls,
+            step=self._progress.step,
+            interrupted=self._history.interrupted,
+            closing=closing,
+            rows=rows,
+        )
+        self._results |= {item["call_id"]: item for item in results}
+        self._progress = self._progress.without({item["call_id"] for item in results})
+
+    def _add_results(self) -> None:
+        """Show the model the results of the last step, in the order of its calls."""
+        self._context.add_items([self._results[one] for one in self._calls])
+        self._calls, self._results = [], {}
+
+    async def _pause(self) -> bool:
+        """Rest, unless the pause was withdrawn just now."""
+        await self._flush()
+        try:
+            await self._log.append([events.paused()], signal=Signal.PAUSE, attempts=0)
+        except PauseWithdrawnError:
+            self._shop.wishes.pauses.discard(self._task.pk)
+            return False
+        return True
+
+    async def _load(self) -> None:
+        """Build the context: of the session, the request, and what the task has done so far."""
+        task, shop, history = self._task, self._shop, self._history
         turns: list[tuple[str, Json]] = []
         if task.session_pos > 0:
-            earlier = await self._store.session_tasks(
+            earlier = await shop.store.session_tasks(
                 task.tenant, task.session_id, before=task.session_pos
             )
             for one in earlier:
                 with suppress(TaskNotFoundError):  # deleted since
-                    turns.append((one.id, await self._reader.snapshot(one)))
+                    turns.append((one.id, await shop.reader.snapshot(one)))
         self._context = contexts.start(
-            spec.developer_prompt,
+            self._spec.developer_prompt,
             turns=turns,
-            history=request.get("history_messages") or (),
-            user_content=request["user_message_content"],
-            thoughts=request.get("thought_messages") or (),
+            history=self._request.get("history_messages") or (),
+            user_content=self._request["user_message_content"],
+            thoughts=self._request.get("thought_messages") or (),
         )
-        self._progress = Progress(step=0, step_max=spec.step_max)
-        return spec
-
-    async def _read_frozen(self) -> Frozen:
-        spec = await self._store.spec(self._task.tenant, self._task.spec_hash)
-        return Frozen(_decode_spec(spec), await self._reader.request(self._task))
+        if history.item_ids:
+            rollouts = await shop.store.rollouts(task.pk)
+            self._recorder.resume(item_ids=history.item_ids, rollouts=rollouts)
+            self._context.add_items(history.context_items())
 
     async def _flush(self) -> None:
         """Commit what the last call left to be committed."""
         if self._closing:
-            closing, rows, self._closing, self._rows = self._closing, self._rows, [], Rows()
+            closing, rows = self._take_closing()
             await self._log.append(closing, rows=rows)
 
-    async def _end(self, signal: Signal, final: events.Draft) -> None:
-        """Close what is open and append the final event, all in one commit."""
-        drafts, rows = self._closing, self._rows
-        self._closing, self._rows = [], Rows()
-        if not drafts and self._caller is not None:
+    def _take_closing(self) -> tuple[Drafts, Rows]:
+        closing, rows, self._closing, self._rows = self._closing, self._rows, [], Rows()
+        return closing, rows
+
+    async def _stopped(self, signal: Signal, last: Draft) -> None:
+        """Append what the stop was for, unless the task has come to rest by itself first."""
+        if signal is not Signal.YIELD or self._log.status is Status.WORKING:
+            await self._leave(signal, last)
+
+    async def _leave(self, signal: Signal, last: Draft) -> None:
+        """Close what is open and append the last event of this run, all in one commit."""
+        drafts, rows = self._take_closing()
+        if not drafts:
             drafts, rows = self._caller.abandon()
-        with anyio.move_on_after(_FINAL_WRITE_MAX_S, shield=True):
-            await self._log.append([*drafts, final], signal=signal, rows=rows)
+        if not drafts:
+            drafts, rows = self._tools.abandon()
+        with anyio.move_on_after(_LAST_WRITE_MAX_S, shield=True):
+            # Whoever leaves in good order has not killed its process.
+            await self._log.append([*drafts, last], signal=signal, rows=rows, attempts=0)
 
     async def _fail(self, error: Json) -> bool:
         try:
-            await self._end(Signal.FAIL, events.failed(error))
+            await self._leave(Signal.FAIL, events.failed(error))
         except StaleWriterError:
             log.info("task %s: another worker has taken over", self._task.id)
         except AgentlinError:

@@ -1,27 +1,33 @@
 """The runs of this process: made, found, waited for."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 import anyio
+import msgspec
 
 from agentlin_client.types.fold import TaskFold
+from agentlin_server.agent.history import History
+from agentlin_server.agent.spec import AgentSpec
 from agentlin_server.domain import events
-from agentlin_server.domain.errors import StorageError
+from agentlin_server.domain.errors import StaleWriterError, TaskNotFoundError
+from agentlin_server.domain.events import AnyDraft
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Claimed, Clock, Redact, Store, TaskRow
+from agentlin_server.domain.ports import Claimed, TaskRow
 from agentlin_server.domain.status import Signal
+from agentlin_server.engine.dispatcher import Run
 from agentlin_server.engine.encode import decode_event, snapshot_json, with_snapshot
 from agentlin_server.engine.hub import Hub, Published, Tail
-from agentlin_server.engine.limits import EngineLimits
-from agentlin_server.engine.local import Run
-from agentlin_server.engine.log import TaskLog
-from agentlin_server.engine.reader import TaskReader, base_task
-from agentlin_server.engine.run import Frozen, ModelResolver, TaskRun
+from agentlin_server.engine.log import Logs, TaskLog
+from agentlin_server.engine.reader import base_task
+from agentlin_server.engine.run import Frozen, TaskRun, Workshop
 
-_CLAIMED: Final = (events.working(), events.tools_updated(()))
+log = logging.getLogger(__name__)
+
+_decode_spec: Final = msgspec.json.Decoder(AgentSpec).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,25 +43,17 @@ class Runs:
 
     def __init__(
         self,
+        workshop: Workshop,
         *,
-        store: Store,
         hub: Hub,
-        reader: TaskReader,
-        resolve_model: ModelResolver,
-        redact: Redact,
-        clock: Clock,
-        limits: EngineLimits,
+        logs: Logs,
         rescue: Callable[[TaskPk], Awaitable[None]],
     ) -> None:
-        """Keep what every run needs; `rescue` ends a task whose run could not."""
-        self._rescue = rescue
-        self._store = store
+        """Keep what every run needs; `rescue` puts back a task whose run could not go on."""
+        self._shop = workshop
         self._hub = hub
-        self._reader = reader
-        self._resolve_model = resolve_model
-        self._redact = redact
-        self._clock = clock
-        self._limits = limits
+        self._logs = logs
+        self._rescue = rescue
         self._handles: dict[TaskPk, RunHandle] = {}
 
     def __len__(self) -> int:
@@ -86,8 +84,8 @@ class Runs:
         stack = ExitStack()
         tail = stack.enter_context(self._hub.tail(task.pk))
         tail.publish(published)
-        log = self._log(task, 1, fold, tail)
-        handle = self._register(log, frozen)
+        task_log = self._logs.open(task, rev=1, fold=fold, tail=tail)
+        handle = self._register(task_log, frozen, History())
 
         async def run() -> None:
             with stack:
@@ -99,35 +97,38 @@ class Runs:
         """Return the run of a task that has waited and is claimed now."""
 
         async def run() -> None:
-            task = claimed.task
-            with self._hub.tail(task.pk) as tail:
+            pk = claimed.task.pk
+            with self._hub.tail(pk) as tail:
                 try:
-                    fold = await self._reader.fold(task)
-                    log = self._log(task, claimed.last_rev, fold, tail)
-                    await log.append(_CLAIMED, signal=Signal.CLAIM)
-                except StorageError:
-                    await self._rescue(task.pk)
+                    handle = await self._begin(claimed, tail)
+                except (StaleWriterError, TaskNotFoundError) as exc:
+                    log.info("task %s is not run here: %s", claimed.task.id, exc)
+                except Exception:  # whatever it was, the task must not be lost with it
+                    log.exception("task %s could not be begun", claimed.task.id)
+                    await self._rescue(pk)
                 else:
-                    await self._run(self._register(log, None), task.pk)
+                    await self._run(handle, pk)
 
         return run
 
-    def _log(self, task: TaskRow, rev: int, fold: TaskFold, tail: Tail) -> TaskLog:
-        return TaskLog(
-            task=task, rev=rev, fold=fold, store=self._store, tail=tail, clock=self._clock
-        )
+    async def _begin(self, claimed: Claimed, tail: Tail) -> RunHandle:
+        """Read how far the task is, and say that it is worked on."""
+        task, shop = claimed.task, self._shop
+        past = await shop.reader.past(task)
+        spec = _decode_spec(await shop.store.spec(task.tenant, task.spec_hash))
+        history = History(past.events)
+        if task.pause_requested:
+            shop.wishes.pauses.add(task.pk)
+        task_log = self._logs.open(task, rev=claimed.last_rev, fold=past.fold, tail=tail)
+        drafts: list[AnyDraft] = [events.working()]
+        if history.tools != spec.tool_definitions:
+            drafts.append(events.tools_updated(spec.tool_definitions))
+        await task_log.append(drafts, signal=Signal.CLAIM)
+        return self._register(task_log, Frozen(spec, past.request), history)
 
-    def _register(self, log: TaskLog, frozen: Frozen | None) -> RunHandle:
-        run = TaskRun(
-            log,
-            store=self._store,
-            reader=self._reader,
-            resolve_model=self._resolve_model,
-            redact=self._redact,
-            limits=self._limits,
-            frozen=frozen,
-        )
-        handle = self._handles[log.task.pk] = RunHandle(run=run, ended=anyio.Event())
+    def _register(self, task_log: TaskLog, frozen: Frozen, history: History) -> RunHandle:
+        run = TaskRun(task_log, self._shop, frozen=frozen, history=history)
+        handle = self._handles[task_log.task.pk] = RunHandle(run=run, ended=anyio.Event())
         return handle
 
     async def _run(self, handle: RunHandle, pk: TaskPk) -> None:
@@ -137,6 +138,7 @@ class Runs:
         finally:
             if self._handles.get(pk) is handle:
                 del self._handles[pk]
+                self._shop.wishes.pauses.discard(pk)
             handle.ended.set()
         if not is_settled:
             await self._rescue(pk)

@@ -8,7 +8,8 @@ from typing import Any, Final
 from agentlin_server.agent.spec import AgentSpec, hash_of
 from agentlin_server.domain.events import encode_json
 from agentlin_server.domain.ids import DEFAULT_USER, SessionId, TaskId, Tenant, UserId, new_id
-from agentlin_server.domain.ports import NewTask, Reservation
+from agentlin_server.domain.ports import NewTask, OnBusy, Reservation
+from agentlin_server.engine.limits import EngineLimits
 
 _RETRY_WINDOW_S: Final = 600.0
 
@@ -22,6 +23,8 @@ class Submission:
         user_id: None for the session's user.
         caller: Who asks, for telling retries apart: key or address, never stored in the clear.
         canonical_body: The body in canonical form, without what may differ between retries.
+        on_busy: What happens if the session has unfinished tasks.
+        timeout_s: Seconds after which the task expires; None for the server's own limit.
         idempotency_key: The header's value.
         retry_count: How often the client says it has tried before.
     """
@@ -36,6 +39,8 @@ class Submission:
     history_messages: Sequence[Mapping[str, Any]] = ()
     thought_messages: Sequence[Mapping[str, Any]] = ()
     metadata: Mapping[str, Any] | None = None
+    on_busy: OnBusy = OnBusy.DEFAULT
+    timeout_s: float | None = None
     caller: str
     canonical_body: bytes
     idempotency_key: str | None = None
@@ -59,7 +64,7 @@ def to_new_task(
     at: float,
     owner: str,
     may_start: bool,
-    waiting_max: int,
+    limits: EngineLimits,
 ) -> NewTask:
     """Return the task to create; its first events are still missing.
 
@@ -76,6 +81,7 @@ def to_new_task(
         idempotency = Reservation(route="retry", key=key, expires_at=at + _RETRY_WINDOW_S)
         is_repeat = wanted.retry_count > 0
     spec = encode_json(wanted.spec)
+    timeout_s = limits.timeout_s if wanted.timeout_s is None else wanted.timeout_s
     return NewTask(
         tenant=wanted.tenant,
         id=wanted.task_id or TaskId(new_id("task_")),
@@ -93,7 +99,9 @@ def to_new_task(
         at=at,
         owner=owner,
         may_start=may_start,
-        waiting_max=waiting_max,
+        waiting_max=limits.waiting_max,
+        on_busy=wanted.on_busy,
+        deadline_at=None if timeout_s is None else at + timeout_s,
         events_if_started=(),
         events_if_queued=(),
     )

@@ -4,6 +4,7 @@ A script in YAML is a list of answers (or `answers:` with that list)::
 
     answers:
       - match: weather            # a regular expression on the last user message; optional
+        results: 0                # how many tool results follow that message; optional
         repeat: true              # otherwise an answer is given once
         steps:
           - {reasoning: "Let me see.", chunks: words}
@@ -130,15 +131,20 @@ class Answer:
         steps: Played in order. Without a Finish, the answer ends with `stop`, or with
             `tool_calls` if it called a tool.
         match: A regular expression that the last user message must contain; None: any.
+        results: How many tool results must follow that message; None: any number. So a script
+            that is begun anew, in a server that was restarted, goes on where a task is.
         repeat: Give the answer as often as it fits, instead of once.
     """
 
     steps: Sequence[Step]
     match: str | None = None
+    results: int | None = None
     repeat: bool = False
 
     def fits(self, request: ModelRequest) -> bool:
         """Whether this answer is one to `request`."""
+        if self.results is not None and self.results != results_since_user(request):
+            return False
         return self.match is None or re.search(self.match, last_user_text(request)) is not None
 
 
@@ -148,6 +154,16 @@ def last_user_text(request: ModelRequest) -> str:
         if message.get("role") == "user":
             return _text_of(message)
     return ""
+
+
+def results_since_user(request: ModelRequest) -> int:
+    """Return how many tool results stand after the last user message."""
+    count = 0
+    for message in reversed(request.messages):
+        if message.get("role") == "user":
+            break
+        count += message.get("role") == "tool"
+    return count
 
 
 def split_text(text: str, chunks: Chunks) -> Iterator[str]:
@@ -186,8 +202,8 @@ def parse_script(data: Any) -> list[Answer]:
     Raises:
         ScriptError: it is not valid; the message names the field.
 
-    >>> parse_script([{"text": "Hi"}])
-    [Answer(steps=(Text(text='Hi', chunks=None, delay_s=0.0),), match=None, repeat=False)]
+    >>> parse_script([{"text": "Hi"}])[0].steps
+    (Text(text='Hi', chunks=None, delay_s=0.0),)
     """
     if isinstance(data, list):
         data = {"answers": cast("list[Any]", data)}
@@ -200,7 +216,7 @@ def parse_script(data: Any) -> list[Answer]:
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
-_Tokens = Annotated[int, msgspec.Meta(ge=0)]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
 _ChunksForm = _Positive | Literal["words"] | None
 
 
@@ -223,10 +239,10 @@ class _ErrorForm(_Form):
 
 
 class _UsageForm(_Form):
-    input_tokens: _Tokens = 0
-    cached_tokens: _Tokens = 0
-    output_tokens: _Tokens = 0
-    reasoning_tokens: _Tokens = 0
+    input_tokens: _Count = 0
+    cached_tokens: _Count = 0
+    output_tokens: _Count = 0
+    reasoning_tokens: _Count = 0
 
 
 class _StepForm(_Form):
@@ -244,6 +260,7 @@ class _StepForm(_Form):
 class _AnswerForm(_StepForm):
     steps: list[_StepForm] | None = None
     match: str | None = None
+    results: _Count | None = None
     repeat: bool = False
 
 
@@ -267,7 +284,7 @@ def _answer(form: _AnswerForm, where: str) -> Answer:
         steps = (_step(form, where),)
     else:
         steps = tuple(_step(step, f"{where}.steps[{i}]") for i, step in enumerate(form.steps))
-    return Answer(steps, match=form.match, repeat=form.repeat)
+    return Answer(steps, match=form.match, results=form.results, repeat=form.repeat)
 
 
 def _step(form: _StepForm, where: str) -> Step:

@@ -47,6 +47,13 @@ _BASE: Final[Json] = {
     "user_message_content": "Is the sea salty? Answer in one sentence.",
 }
 
+_ANSWER: Final[Json] = {
+    "type": "tool_result",
+    "call_id": "call_01",
+    "message_content": "18 degrees, light rain",
+    "block_list": [],
+}
+
 BODIES: Final[dict[str, Any]] = {
     "stream": {
         "summary": "Stream the events as they come",
@@ -83,20 +90,43 @@ BODIES: Final[dict[str, Any]] = {
             "inference_args": {"temperature": 0.2},
         },
     },
+    "client_tools": {
+        "summary": "Offer a tool that the client runs, and a time limit",
+        "value": {
+            "stream": False,
+            "session_id": _SESSION_ID,
+            "user_message_content": "Do I need a coat in Oslo?",
+            "client_tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "get_weather",
+                        "description": "The weather in a city, now.",
+                        "parameters": {
+                            "type": "object",
+                            "properties": {"city": {"type": "string"}},
+                            "required": ["city"],
+                        },
+                    },
+                }
+            ],
+            "timeout_s": 600,
+            "on_busy": "enqueue",
+        },
+    },
+    "answer": {
+        "summary": "Answer the calls of the session's task",
+        "value": {
+            "stream": True,
+            "session_id": _SESSION_ID,
+            "user_message_content": "",
+            "thought_messages": [_ANSWER],
+        },
+    },
 }
 """Bodies of a create."""
 
-TOOL_RESULTS: Final[Json] = {
-    "tool_results": [
-        {
-            "type": "tool_result",
-            "call_id": "call_01",
-            "message_content": "18 degrees, light rain",
-            "block_list": [],
-        }
-    ],
-    "stream": False,
-}
+TOOL_RESULTS: Final[Json] = {"tool_results": [_ANSWER], "stream": False}
 """A body of tool_results."""
 
 
@@ -110,6 +140,16 @@ def stream() -> str:
 def task() -> Json:
     """Return that task, completed."""
     return decode_event(_lines()[-1])["task"]
+
+
+def queued() -> Json:
+    """Return that task as it was before it ran."""
+    return decode_event(_lines()[0])["task"] | {"status": "queued"}
+
+
+def about_to_pause() -> Json:
+    """Return that task while it runs and is to be paused."""
+    return decode_event(_lines()[0])["task"] | {"status": "working", "pause_requested": True}
 
 
 def envelope(result: object) -> Json:

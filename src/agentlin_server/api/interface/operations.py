@@ -23,13 +23,14 @@ _CREATE_ERRORS: Final = (
     e.UnsupportedParamError,
     e.UnsupportedContentError,
     e.TaskNotFoundError,
+    e.SessionBusyError,
     e.IdempotencyConflictError,
     e.QueueFullError,
     e.ShuttingDownError,
     *_DATABASE,
 )
 _ONE_TASK: Final = (e.TaskNotFoundError, *_DATABASE)
-_LATER: Final = (e.UnsupportedParamError, *_ONE_TASK)
+_CONTROLLED: Final = (*_ANY_BODY, *_ONE_TASK)
 
 
 def paths() -> dict[str, Any]:
@@ -40,10 +41,8 @@ def paths() -> dict[str, Any]:
         one: {"get": _retrieve(), "delete": _delete()},
         f"{one}/cancel": {"post": _cancel()},
         f"{one}/events": {"get": _events()},
-        f"{one}/pause": {
-            "post": _later("pause", "Pause a task", "Make it rest before its next model call.")
-        },
-        f"{one}/resume": {"post": _later("resume", "Resume a task", "Let a paused task go on.")},
+        f"{one}/pause": {"post": _pause()},
+        f"{one}/resume": {"post": _resume()},
         f"{one}/tool_results": {"post": _tool_results()},
         "/healthz": {"get": _health()},
         "/readyz": {"get": _readiness()},
@@ -85,8 +84,10 @@ def _json(schema: str, example: object | None = None) -> dict[str, Any]:
     return {"application/json": media}
 
 
-def _task_answer(schema: str, description: str) -> dict[str, Any]:
-    example = examples.envelope(examples.task())
+def _task_answer(
+    schema: str, description: str, task: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    example = examples.envelope(task or examples.task())
     return {
         "200": {
             "description": description,
@@ -132,7 +133,11 @@ def _create() -> dict[str, Any]:
         "passes. A key that looks like a misspelt param is refused, 422; any other unknown key "
         "is ignored.\n\n"
         "The task is detached from the request: if the connection drops, it runs on, and "
-        "`GET /v1/tasks/{task_id}/events` goes on with its events.",
+        "`GET /v1/tasks/{task_id}/events` goes on with its events.\n\n"
+        "With a `session_id` whose task is `input-required`, an empty `user_message_content` and "
+        "results for its pending calls in `thought_messages`, no task is made: that one takes the "
+        "answers and goes on, as with `POST /v1/tasks/{task_id}/tool_results`. It is the `result`, "
+        "and a stream begins at the first new event.",
         parameters=(
             "IdempotencyKey",
             "RequestID",
@@ -213,7 +218,7 @@ def _cancel() -> dict[str, Any]:
         "nothing.",
         parameters=("TaskID", "RequestID"),
         answers=_task_answer("TaskCancelResponse", "The canceled task."),
-        errors=(*_ANY_BODY, e.TaskNotCancelableError, *_ONE_TASK),
+        errors=(*_CONTROLLED, e.TaskNotCancelableError),
     )
 
 
@@ -240,29 +245,56 @@ def _events() -> dict[str, Any]:
     )
 
 
-def _later(
-    operation_id: str, summary: str, description: str, *, body: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def _pause() -> dict[str, Any]:
     return _operation(
-        operation_id,
-        summary,
-        f"{description}\n\n"
-        "**Not built yet**: a known task is answered 400 with -32004; nothing happens to it.",
+        "pause",
+        "Pause a task",
+        "Let the task rest before its next model call, once all results of the step are there. "
+        "Answered at once: `pause_requested` is true until the task is `paused`. If the task comes "
+        "to wait for an answer first, the pause takes effect after it; if it ends first, never. "
+        "Pausing it again changes nothing.",
         parameters=("TaskID", "RequestID"),
-        body=body,
-        # OpenAPI asks for an answer in the 2xx where there is one; here is none yet.
-        answers={},
-        errors=_LATER,
+        answers=_task_answer("TaskPauseResponse", "The task.", examples.about_to_pause()),
+        errors=(*_CONTROLLED, e.TaskNotPausableError),
+    )
+
+
+def _resume() -> dict[str, Any]:
+    return _operation(
+        "resume",
+        "Resume a task",
+        "Let a paused task go on, or withdraw a pause that has not taken effect. Time limits stood "
+        "still meanwhile.",
+        parameters=("TaskID", "RequestID"),
+        answers=_task_answer("TaskResumeResponse", "The task.", examples.queued()),
+        errors=(*_CONTROLLED, e.TaskNotResumableError),
     )
 
 
 def _tool_results() -> dict[str, Any]:
+    answers = _task_answer(
+        "TaskToolResultsResponse",
+        "The task: as its new events with `stream`, from the answers on; at once with "
+        "`background`; else once it has ended, or rests again.",
+    )
+    answers["200"]["content"] |= _event_stream()
     media = {"schema": ref("ToolResultsParams"), "example": examples.TOOL_RESULTS}
-    return _later(
+    return _operation(
         "tool_results",
         "Answer a task's calls",
-        "Give the results of calls that an `input-required` task waits for; it goes on.",
+        "Give the results of calls that an `input-required` task waits for: those of "
+        "`input_required_call_ids`. Once all have their results, it goes on; answers to some of "
+        "them are taken, and it asks for the rest. The same answer again changes nothing, and is "
+        "answered like the first.",
+        parameters=("TaskID", "RequestID"),
         body={"required": True, "content": {"application/json": media}},
+        answers=answers,
+        errors=(
+            *_CONTROLLED,
+            e.UnsupportedContentError,
+            e.TaskNotWaitingError,
+            e.AnswerConflictError,
+        ),
     )
 
 

@@ -35,6 +35,9 @@ _CLASSES: Final = (
     "TaskRetrieveResponse",
     "TaskCancelResponse",
     "TaskDeleteResponse",
+    "TaskPauseResponse",
+    "TaskResumeResponse",
+    "TaskToolResultsResponse",
     "TaskEventEnvelope",
 )
 _WORDS: Final = (

@@ -1,6 +1,8 @@
 """How a connection to the database is opened."""
 
 import sqlite3
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -8,18 +10,20 @@ from agentlin_server.domain.errors import StorageError
 
 MEMORY: Final = ":memory:"
 
-_BUSY_TIMEOUT_MS: Final = 5_000
+BUSY_TIMEOUT_MS: Final = 5_000
+_TICK_EVERY: Final = 20_000
+"""Steps of SQLite's machine: a few milliseconds."""
 _WRITER_PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA fullfsync = ON",  # macOS: a plain fsync does not reach the disk; no-op elsewhere
     "PRAGMA wal_autocheckpoint = 0",  # the writer checkpoints between commits
-    f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     "PRAGMA temp_store = MEMORY",
 )
 _READER_PRAGMAS: Final = (
     "PRAGMA query_only = ON",
-    f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
 )
 
 
@@ -33,9 +37,52 @@ def open_reader(path: Path | str) -> sqlite3.Connection:
     return _open(path, _READER_PRAGMAS)
 
 
-def _open(path: Path | str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+def open_viewer(path: Path) -> sqlite3.Connection:
+    """Open a database that is there to look at it, whoever serves it; nothing of it is changed.
+
+    Raises:
+        StorageError: there is none, or it can't be read.
+    """
+    if not path.exists():
+        raise StorageError(f"there is no database {path}")
+    return _open(path, _READER_PRAGMAS, uri=f"{path.absolute().as_uri()}?mode=ro")
+
+
+@contextmanager
+def stoppable(db: sqlite3.Connection, tick: Callable[[], object]) -> Generator[None]:
+    """Let a long statement be ended from without, while in the context.
+
+    Args:
+        db: The connection.
+        tick: Called every few milliseconds of work; what it raises ends the statement.
+    """
+    stopped: list[BaseException] = []
+
+    def handle() -> int:
+        try:
+            tick()
+        except BaseException as exc:  # noqa: BLE001 - SQLite would swallow it; it is raised below
+            stopped.append(exc)
+        return len(stopped)
+
+    db.set_progress_handler(handle, _TICK_EVERY)
     try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        yield
+    except sqlite3.Error:
+        if stopped:
+            raise stopped[0] from None
+        raise
+    finally:
+        db.set_progress_handler(None, 0)
+
+
+def _open(
+    path: Path | str, pragmas: tuple[str, ...], *, uri: str | None = None
+) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(
+            uri or path, isolation_level=None, check_same_thread=False, uri=uri is not None
+        )
         for pragma in pragmas:
             db.execute(pragma)
     except sqlite3.Error as exc:

@@ -2,7 +2,7 @@
 SELECT t.pk, t.tenant, t.id, t.user_id, t.client_id, s.id AS session_id, t.session_pos,
        p.id AS parent_id, t.previous_task_id, t.status, t.generation, t.attempts,
        t.spec_hash, t.metadata, t.created_at, t.finished_at, t.body_hmac,
-       t.cancel_requested
+       t.cancel_requested, t.pause_requested, t.deadline_at, t.time_left_s
   FROM task t
   JOIN session s ON s.pk = t.session_pk
   LEFT JOIN task p ON p.pk = t.parent_pk
@@ -25,15 +25,104 @@ SELECT pk, :rev, 0, :generation, :first_seq, :last_seq, :at, :codec, :events, :f
 
 -- name: update_task
 UPDATE task
-   SET rev = :rev, next_seq = :next_seq, status = coalesce(:status, status),
-       usage = coalesce(:usage, usage), error = coalesce(:error, error),
-       finished_at = :finished_at,
-       lease_owner = CASE WHEN :is_final THEN NULL ELSE lease_owner END
+   SET rev = :rev, next_seq = :next_seq, attempts = coalesce(:attempts, attempts),
+       usage = coalesce(:usage, usage), error = coalesce(:error, error)
  WHERE pk = :task_pk
 
+-- name: before_change
+SELECT session_pk, status, cancel_requested, pause_requested, turn FROM task WHERE pk = :task_pk
+
+-- name: change_status
+UPDATE task
+   SET rev = :rev, next_seq = :next_seq, attempts = coalesce(:attempts, attempts),
+       usage = coalesce(:usage, usage), error = coalesce(:error, error),
+       status = :status, finished_at = :finished_at,
+       lease_owner = CASE WHEN :status IN ('created', 'working') THEN lease_owner END,
+       pause_requested = pause_requested AND NOT :is_final AND :status <> 'paused',
+       deadline_at = CASE WHEN :has_clock THEN :deadline_at ELSE deadline_at END,
+       time_left_s = CASE WHEN :has_clock THEN :time_left_s ELSE time_left_s END
+ WHERE pk = :task_pk
+
+-- name: take_turn
+UPDATE task SET turn = NULL, turn_order = NULL WHERE pk = :pk
+
 -- name: free_session
+UPDATE session SET busy_task_pk = NULL WHERE pk = :session_pk AND busy_task_pk = :task_pk
+
+-- name: wake_first
+INSERT INTO outbox (tenant, topic, task_pk, due_at)
+SELECT tenant, 'wake', pk, 0
+  FROM (SELECT tenant, pk, turn, cancel_requested FROM task
+         WHERE session_pk = :session_pk AND status = 'queued' ORDER BY session_pos LIMIT 1)
+ WHERE turn IS NULL AND NOT cancel_requested
+   AND EXISTS (SELECT 1 FROM session WHERE pk = :session_pk AND busy_task_pk IS NULL)
+
+-- name: give_turn
+UPDATE task
+   SET turn_order = last_insert_rowid(),
+       turn = coalesce(
+           (SELECT o.turn + 1 FROM task o
+             WHERE o.tenant = task.tenant AND o.user_id = task.user_id AND o.priority = task.priority
+               AND o.turn IS NOT NULL ORDER BY o.turn DESC LIMIT 1),
+           (SELECT o.turn FROM task o
+             WHERE o.priority = task.priority AND o.turn IS NOT NULL ORDER BY o.turn LIMIT 1),
+           0)
+ WHERE pk = (SELECT task_pk FROM outbox WHERE id = last_insert_rowid())
+
+-- name: stuck_sessions
+SELECT t.session_pk
+  FROM task t INDEXED BY task_queued JOIN session s ON s.pk = t.session_pk
+ WHERE t.status = 'queued' AND t.turn IS NULL AND NOT t.cancel_requested
+   AND NOT EXISTS (SELECT 1 FROM task o WHERE o.session_pk = t.session_pk AND o.status = 'queued'
+                      AND o.session_pos < t.session_pos)
+   AND NOT EXISTS (SELECT 1 FROM task b WHERE b.pk = s.busy_task_pk
+                      AND (b.status IN ('created', 'working', 'input-required', 'paused')
+                           OR (b.status = 'queued' AND b.lease_owner IS NOT NULL)))
+ ORDER BY t.pk
+
+-- name: empty_session
+UPDATE session SET busy_task_pk = NULL WHERE pk = :session_pk
+
+-- name: free_unheld_sessions
 UPDATE session SET busy_task_pk = NULL
- WHERE pk = (SELECT session_pk FROM task WHERE pk = :task_pk) AND busy_task_pk = :task_pk
+ WHERE busy_task_pk IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM task b WHERE b.pk = busy_task_pk
+                      AND (b.status IN ('created', 'working', 'input-required', 'paused')
+                           OR (b.status = 'queued' AND b.lease_owner IS NOT NULL)))
+
+-- name: drop_leases_of_others
+UPDATE task SET lease_owner = NULL
+ WHERE status NOT IN ('completed', 'canceled', 'expired', 'failed')
+   AND status NOT IN ('created', 'working') AND lease_owner <> :owner
+
+-- name: orphans
+SELECT pk FROM task
+ WHERE status NOT IN ('completed', 'canceled', 'expired', 'failed')
+   AND status IN ('created', 'working') AND lease_owner IS NOT :owner
+ ORDER BY pk
+
+-- name: due_wakes
+SELECT id, task_pk, attempts FROM outbox
+ WHERE due_at <= :at AND topic = 'wake' ORDER BY due_at, id LIMIT :limit
+
+-- name: count_wake
+UPDATE outbox SET attempts = :attempts, due_at = :due_at WHERE id = :id
+
+-- name: settle_wake
+DELETE FROM outbox WHERE id = :id
+
+-- name: forget_wakes
+DELETE FROM outbox WHERE task_pk = :pk AND topic = 'wake'
+
+-- name: insert_tool_call
+INSERT INTO tool_call (task_pk, call_id, step, name, effect, state, idem_key, generation, started_at, ended_at)
+VALUES (:task_pk, :call_id, :step, :name, :effect, :state, :idem_key, :generation, :started_at, :ended_at)
+    ON CONFLICT (task_pk, call_id) DO UPDATE
+       SET step = excluded.step, state = excluded.state, generation = excluded.generation,
+           started_at = coalesce(excluded.started_at, started_at), ended_at = excluded.ended_at
+
+-- name: delete_secrets
+DELETE FROM secret WHERE task_pk = :task_pk
 
 -- name: insert_item
 INSERT INTO item (task_pk, ord, id, step, attempt, supersedes, type, call_id, status, provider_state, done_rev)
@@ -67,8 +156,20 @@ INSERT INTO session (tenant, id, user_id) VALUES (:tenant, :id, :user_id)
 
 -- name: find_session
 SELECT pk, user_id, busy_task_pk, next_pos,
-       EXISTS (SELECT 1 FROM task WHERE session_pk = session.pk AND status IN ('created', 'queued')) AS has_waiting
+       EXISTS (SELECT 1 FROM task WHERE session_pk = session.pk AND status = 'queued') AS has_waiting
   FROM session WHERE tenant = :tenant AND id = :id
+
+-- name: unanswered
+SELECT pk FROM task
+ WHERE pk = :busy_task_pk AND status = 'input-required' AND NOT cancel_requested
+
+-- name: interruptible
+SELECT pk FROM task
+ WHERE session_pk = :session_pk AND status = 'queued' AND NOT cancel_requested
+ UNION
+SELECT pk FROM task
+ WHERE pk = :busy_task_pk AND status NOT IN ('completed', 'canceled', 'expired', 'failed')
+   AND NOT cancel_requested
 
 -- name: find_task
 SELECT pk, body_hmac FROM task WHERE tenant = :tenant AND id = :id
@@ -82,40 +183,78 @@ SELECT t.id FROM task t
 
 -- name: insert_task
 INSERT INTO task (tenant, id, user_id, client_id, session_pk, session_pos, previous_task_id, status, rev, next_seq,
-                  generation, lease_owner, attempts, spec_hash, body_hmac, idem_route, idem_key, metadata, created_at)
+                  generation, lease_owner, attempts, deadline_at, spec_hash, body_hmac, idem_route, idem_key, metadata,
+                  created_at)
 VALUES (:tenant, :id, :user_id, :client_id, :session_pk, :session_pos, :previous_task_id, :status, 1, :next_seq,
-        :generation, :lease_owner, :attempts, :spec_hash, :body_hmac, :idem_route, :idem_key, :metadata, :created_at)
+        :generation, :lease_owner, :attempts, :deadline_at, :spec_hash, :body_hmac, :idem_route, :idem_key, :metadata,
+        :created_at)
 
 -- name: take_session_place
 UPDATE session SET next_pos = next_pos + 1, busy_task_pk = coalesce(:busy_task_pk, busy_task_pk) WHERE pk = :pk
 
+-- name: count_waiting
+SELECT count(*) AS n FROM task WHERE status = 'queued'
+
 -- name: claimable
-SELECT t.pk FROM task t JOIN session s ON s.pk = t.session_pk
- WHERE t.status = 'queued' AND NOT t.cancel_requested
-   AND (s.busy_task_pk IS NULL OR (s.busy_task_pk = t.pk AND t.lease_owner IS NOT :owner)) -- its owner died
-   AND NOT EXISTS (SELECT 1 FROM task o WHERE o.session_pk = t.session_pk AND o.status = 'queued'
-                      AND o.session_pos < t.session_pos)
- ORDER BY t.priority DESC, t.pk LIMIT :limit
+SELECT pk, attempts FROM task WHERE turn IS NOT NULL ORDER BY priority DESC, turn, turn_order
+
+-- name: claimed_suspect
+SELECT 1 FROM task WHERE lease_owner = :owner AND attempts > 2 LIMIT 1
 
 -- name: claim
-UPDATE task SET generation = generation + 1, lease_owner = :owner, attempts = attempts + 1
- WHERE pk = :pk AND status NOT IN ('completed', 'canceled', 'expired', 'failed')
+UPDATE task
+   SET generation = generation + 1, lease_owner = :owner, attempts = attempts + 1,
+       turn = NULL, turn_order = NULL
+ WHERE pk = :pk
+
+-- name: take_over
+UPDATE task
+   SET generation = generation + 1,
+       lease_owner = CASE WHEN status <> 'queued' OR lease_owner IS NOT NULL THEN :owner END
+ WHERE pk = :pk
 
 -- name: occupy_session
 UPDATE session SET busy_task_pk = :pk
- WHERE pk = (SELECT session_pk FROM task WHERE pk = :pk AND NOT cancel_requested)
-   AND (busy_task_pk IS NULL
-        OR busy_task_pk = (SELECT pk FROM task WHERE pk = :pk AND lease_owner IS NOT :owner)) -- its owner died
+ WHERE pk = (SELECT session_pk FROM task WHERE pk = :pk AND turn IS NOT NULL) AND busy_task_pk IS NULL
 
 -- name: journal_end
 SELECT rev, last_seq FROM journal WHERE task_pk = :pk ORDER BY rev DESC LIMIT 1
 
--- name: request_cancel
-UPDATE task SET cancel_requested = 1 WHERE pk = :pk
-
 -- name: insert_intent
 INSERT INTO intent (task_pk, n, kind, actor, at)
-SELECT :pk, coalesce(max(n), 0) + 1, :kind, :actor, :at FROM intent WHERE task_pk = :pk
+SELECT :pk, (SELECT coalesce(max(n), 0) + 1 FROM intent WHERE task_pk = :pk), :kind, :actor, :at
+ WHERE NOT EXISTS (SELECT 1 FROM intent WHERE task_pk = :pk AND kind = :kind AND applied_rev IS NULL)
+
+-- name: settle_intents
+UPDATE intent SET applied_rev = (SELECT rev FROM task WHERE pk = :pk)
+ WHERE task_pk = :pk AND kind = :kind AND applied_rev IS NULL
+
+-- name: settle_all_but_deletes
+UPDATE intent SET applied_rev = (SELECT rev FROM task WHERE pk = :pk)
+ WHERE task_pk = :pk AND kind <> 'delete' AND applied_rev IS NULL
+
+-- name: want_end
+UPDATE task SET cancel_requested = 1 WHERE pk = :pk
+
+-- name: want_pause
+UPDATE task SET pause_requested = :is_wanted WHERE pk = :pk
+
+-- name: last_wish
+SELECT kind FROM intent
+ WHERE task_pk = :pk AND kind IN ('pause', 'resume') ORDER BY n DESC LIMIT 1
+
+-- name: pending
+SELECT task_pk, kind FROM intent INDEXED BY intent_pending
+ WHERE applied_rev IS NULL AND kind IN ('cancel', 'delete', 'resume') ORDER BY at, task_pk, n
+
+-- name: due
+SELECT pk FROM task WHERE deadline_at <= :at ORDER BY deadline_at, pk LIMIT :limit
+
+-- name: shift_deadlines
+UPDATE task SET deadline_at = deadline_at + :by_s WHERE deadline_at IS NOT NULL
+
+-- name: shift_wakes
+UPDATE outbox SET due_at = due_at + :by_s WHERE due_at > 0
 
 -- name: family
 WITH RECURSIVE family (pk) AS (
@@ -139,11 +278,8 @@ DELETE FROM session
 -- name: purge_reservations
 DELETE FROM idempotency WHERE expires_at <= :at
 
--- name: unfinished
-SELECT pk FROM task WHERE status NOT IN ('completed', 'canceled', 'expired', 'failed') ORDER BY pk
-
 -- name: read
-SELECT rev, generation, first_seq, last_seq, codec, events, facts, length(events) AS size FROM journal
+SELECT rev, generation, first_seq, last_seq, codec, events, facts FROM journal
  WHERE task_pk = :pk AND rev > :after_rev AND last_seq > :after_seq
  ORDER BY rev
 

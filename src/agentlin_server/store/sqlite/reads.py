@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ from agentlin_server.domain.errors import InvalidRequestError, StorageError
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import RolloutRow, Segment, TaskFilter, TaskRow
 from agentlin_server.store.sqlite.rows import to_segment, to_task
-from agentlin_server.store.sqlite.writes import SQL
+from agentlin_server.store.sqlite.statements import SQL
 
 _END_OF_LOG: Final = 2**62
 _CALL_ADDED: Final = b'{"type":"task.output_item.added"'
@@ -20,17 +21,19 @@ _ITEM_DONE: Final = b'{"type":"task.output_item.done"'
 def read(
     db: sqlite3.Connection, pk: TaskPk, *, after_seq: int, after_rev: int, bytes_max: int
 ) -> Sequence[Segment]:
-    """Return the segments after a number, until `bytes_max` of stored bytes are reached."""
-    rows: list[sqlite3.Row] = []
+    """Return the segments after a number, until `bytes_max` of events are reached."""
+    segments: list[Segment] = []
     size = 0
-    cursor = db.execute(SQL["read"], {"pk": pk, "after_seq": after_seq, "after_rev": after_rev})
-    for row in cursor:
-        rows.append(row)
-        size += row["size"]
-        if size >= bytes_max:
-            break
-    cursor.close()
-    return [to_segment(row) for row in rows]
+    values = {"pk": pk, "after_seq": after_seq, "after_rev": after_rev}
+    with closing(db.execute(SQL["read"], values)) as cursor:
+        for row in cursor:
+            segment = to_segment(row)
+            segments.append(segment)
+            # Plain, not as stored: a sealed row unpacks to many times that.
+            size += sum(map(len, segment.lines)) + len(segment.lines)
+            if size >= bytes_max:
+                break
+    return segments
 
 
 def read_fold(
@@ -124,6 +127,22 @@ def session_tasks(
     )
     values = {"tenant": tenant, "id": session_id, "before": before}
     return [to_task(row) for row in db.execute(sql, values)]
+
+
+def waiting_for_input(db: sqlite3.Connection, tenant: str, session_id: str) -> TaskRow | None:
+    """Return the session's task that waits for an answer: it holds the session."""
+    sql = (
+        f"{SQL['task_columns']} WHERE s.tenant = :tenant AND s.id = :id"
+        " AND t.pk = s.busy_task_pk AND t.status = 'input-required'"
+    )
+    row = db.execute(sql, {"tenant": tenant, "id": session_id}).fetchone()
+    return None if row is None else to_task(row)
+
+
+def due(db: sqlite3.Connection, at: float, limit: int) -> Sequence[TaskPk]:
+    """Return the tasks whose deadline is past; one that is final has none."""
+    rows = db.execute(SQL["due"], {"at": at, "limit": limit})
+    return [TaskPk(row["pk"]) for row in rows]
 
 
 def spec(db: sqlite3.Connection, tenant: str, spec_hash: str) -> bytes:

@@ -7,12 +7,15 @@ from typing import Any, Final
 import msgspec
 
 from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
-from agentlin_server.domain.ports import Segment, TaskRow
+from agentlin_server.domain.ports import Segment, TaskClock, TaskRow
 from agentlin_server.domain.status import Status
+from agentlin_server.store.sqlite.statements import SQL
 
 PLAIN: Final = 0
 ZLIB: Final = 1
 _COMPRESS_FROM_BYTES: Final = 4_096
+_TASK_BY_PK: Final = f"{SQL['task_columns']} WHERE t.pk = :pk"
+_TASK_BY_ID: Final = f"{SQL['task_columns']} WHERE t.tenant = :tenant AND t.id = :id"
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -64,4 +67,23 @@ def to_task(row: sqlite3.Row) -> TaskRow:
         finished_at=row["finished_at"],
         body_hmac=row["body_hmac"],
         cancel_requested=bool(row["cancel_requested"]),
+        pause_requested=bool(row["pause_requested"]),
+        clock=TaskClock(deadline_at=row["deadline_at"], time_left_s=row["time_left_s"]),
     )
+
+
+def task_by_pk(db: sqlite3.Connection, pk: int) -> TaskRow | None:
+    """Return the task's row."""
+    row = db.execute(_TASK_BY_PK, {"pk": pk}).fetchone()
+    return None if row is None else to_task(row)
+
+
+def task_by_id(db: sqlite3.Connection, tenant: Tenant, task_id: str) -> TaskRow | None:
+    """Return the task's row."""
+    row = db.execute(_TASK_BY_ID, {"tenant": tenant, "id": task_id}).fetchone()
+    return None if row is None else to_task(row)
+
+
+def to_text(value: bytes | None) -> str | None:
+    """Return JSON as the columns of type TEXT hold it."""
+    return None if value is None else value.decode()

@@ -9,7 +9,7 @@ from typing import Final
 from agentlin_server.domain.errors import StorageError
 from agentlin_server.store.sqlite.connection import MEMORY
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration in `store/migrations/versions`; a test holds the two together."""
 
 

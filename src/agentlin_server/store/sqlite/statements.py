@@ -13,3 +13,6 @@ def load(file_name: str) -> Mapping[str, str]:
     text = files("agentlin_server.store.sqlite").joinpath(file_name).read_text("utf-8")
     _, *parts = _NAME.split(text)
     return {name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+
+
+SQL: Final = load("queries.sql")

@@ -19,15 +19,28 @@ from agentlin_server.domain.ports import (
     Commit,
     Created,
     Deleted,
+    IntentKind,
     NewTask,
     RolloutRow,
     Segment,
     TaskFilter,
     TaskRow,
+    Wake,
 )
-from agentlin_server.store.sqlite import reads, writes
+from agentlin_server.store.sqlite import (
+    appends,
+    claims,
+    creates,
+    deletes,
+    intents,
+    reads,
+    sealing,
+    turns,
+)
 from agentlin_server.store.sqlite.connection import MEMORY, open_reader, open_writer
+from agentlin_server.store.sqlite.rows import task_by_id, task_by_pk
 from agentlin_server.store.sqlite.schema import ensure_schema
+from agentlin_server.store.sqlite.statements import SQL
 from agentlin_server.store.sqlite.writer import GroupWriter
 
 T = TypeVar("T")
@@ -75,47 +88,96 @@ class SqliteStore:
 
     async def append(self, commit: Commit, *, on_commit: Callable[[], None]) -> None:
         """See Store."""
-        job = writes.deltas_row(commit) if commit.is_deltas else partial(_append_state, commit)
+        job = appends.deltas_row(commit) if commit.is_deltas else partial(_append_state, commit)
         await self._writer.submit(job, barrier=commit.barrier, on_commit=on_commit)
 
     async def claim(self, pk: TaskPk, *, owner: str, take_over: bool) -> Claimed | None:
         """See Store."""
-        return await self._write(lambda db: writes.claim(db, pk, owner, take_over=take_over))
+        job = partial(claims.claim, pk=pk, owner=owner, take_over=take_over)
+        # A generation that a power cut took back would be given twice: two events, one SSE id.
+        return await self._writer.submit(job, barrier=True)
 
     async def claim_next(self, *, owner: str, limit: int) -> ClaimRound:
         """See Store."""
-        return await self._write(lambda db: writes.claim_next(db, owner, limit))
+        job = partial(claims.claim_next, owner=owner, limit=limit)
+        # A barrier as for `claim`; one that writes nothing, as it finds no task, syncs nothing.
+        return await self._writer.submit(job, barrier=True)
 
-    async def request_cancel(self, pk: TaskPk, *, actor: str, at: float) -> None:
+    async def adopt(self, *, owner: str) -> Sequence[TaskPk]:
         """See Store."""
-        job = partial(writes.request_cancel, pk=pk, actor=actor, at=at)
-        await self._writer.submit(job, barrier=True)
+        return await self._write(lambda db: claims.adopt(db, owner))
+
+    async def repair(self) -> int:
+        """See Store."""
+        if not await self._read(turns.stuck_sessions):  # as always: keep the writer out of it
+            return 0
+        return await self._write(turns.repair)
+
+    async def wakes(self, *, at: float, limit: int) -> Sequence[Wake]:
+        """See Store."""
+        return await self._write(lambda db: turns.wakes(db, at, limit))
+
+    async def settle_wakes(self, wakes: Sequence[Wake]) -> None:
+        """See Store."""
+        await self._write(lambda db: turns.settle_wakes(db, wakes))
+
+    async def request(
+        self, pk: TaskPk, kind: IntentKind, *, actor: str, at: float
+    ) -> TaskRow | None:
+        """See Store."""
+        job = partial(intents.request, pk=pk, kind=kind, actor=actor, at=at)
+        return await self._writer.submit(job, barrier=True)
+
+    async def last_wish(self, pk: TaskPk) -> IntentKind | None:
+        """See Store."""
+        return await self._read(lambda db: intents.last_wish(db, pk))
+
+    async def pending(self) -> Sequence[tuple[TaskPk, IntentKind]]:
+        """See Store."""
+        return await self._read(intents.pending)
+
+    async def due(self, *, at: float, limit: int) -> Sequence[TaskPk]:
+        """See Store."""
+        return await self._read(lambda db: reads.due(db, at, limit))
+
+    async def shift_deadlines(self, by_s: float) -> None:
+        """See Store."""
+        await self._write(partial(_shift_deadlines, by_s))
+
+    async def waiting_for_input(self, tenant: Tenant, session_id: str) -> TaskRow | None:
+        """See Store."""
+        return await self._read(lambda db: reads.waiting_for_input(db, tenant, session_id))
+
+    async def seal(self, *, finished_before: float, limit: int) -> int:
+        """See Store."""
+        return await sealing.seal(
+            self._read, self._write, finished_before=finished_before, limit=limit
+        )
+
+    async def finished(self, *, before: float, limit: int) -> Sequence[TaskPk]:
+        """See Store."""
+        return await self._read(lambda db: sealing.finished(db, before=before, limit=limit))
 
     async def delete(self, pk: TaskPk, *, reserved_until: float) -> Deleted:
         """See Store."""
-        job = partial(writes.delete, pk=pk, reserved_until=reserved_until)
+        job = partial(deletes.delete, pk=pk, reserved_until=reserved_until)
         return await self._writer.submit(job, barrier=True)
 
     async def purge(self, *, at: float) -> None:
         """See Store."""
-        await self._write(lambda db: db.execute(writes.SQL["purge_reservations"], {"at": at}))
+        await self._write(lambda db: db.execute(SQL["purge_reservations"], {"at": at}))
 
     async def get(self, tenant: Tenant, task_id: str) -> TaskRow | None:
         """See Store."""
-        return await self._read(lambda db: writes.task_by_id(db, tenant, task_id))
+        return await self._read(lambda db: task_by_id(db, tenant, task_id))
 
     async def get_by_pk(self, pk: TaskPk) -> TaskRow | None:
         """See Store."""
-        return await self._read(lambda db: writes.task_by_pk(db, pk))
+        return await self._read(lambda db: task_by_pk(db, pk))
 
     async def list(self, wanted: TaskFilter) -> Sequence[TaskRow]:
         """See Store."""
         return await self._read(lambda db: reads.list_tasks(db, wanted))
-
-    async def unfinished(self) -> Sequence[TaskPk]:
-        """See Store."""
-        rows = await self._read(lambda db: db.execute(writes.SQL["unfinished"]).fetchall())
-        return [TaskPk(row["pk"]) for row in rows]
 
     async def session_tasks(
         self, tenant: Tenant, session_id: str, *, before: int
@@ -192,8 +254,14 @@ def _dirty_a_page(db: sqlite3.Connection) -> None:
 
 
 def _create(new: NewTask, db: sqlite3.Connection) -> Created:
-    return writes.create(db, new)
+    return creates.create(db, new)
 
 
 def _append_state(commit: Commit, db: sqlite3.Connection) -> None:
-    writes.append_state(db, commit)
+    appends.append_state(db, commit)
+
+
+def _shift_deadlines(by_s: float, db: sqlite3.Connection) -> None:
+    """Move whatever waits for an instant; told wakes are told again after a while too."""
+    for name in ("shift_deadlines", "shift_wakes"):
+        db.execute(SQL[name], {"by_s": by_s})

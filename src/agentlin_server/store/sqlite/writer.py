@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from agentlin_server.domain.errors import StorageError
-from agentlin_server.store.sqlite.connection import MEMORY
+from agentlin_server.store.sqlite.connection import BUSY_TIMEOUT_MS, MEMORY
 
 log = logging.getLogger(__name__)
 
@@ -103,16 +103,18 @@ class GroupWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            group, is_last = self._next_group()
-            if group:
-                self._commit(group)
-                self._loop.call_soon_threadsafe(_report, group)
-            if is_last:
-                break
+        while self._write_group():
             self._checkpoint_if_due()
         self._checkpoint("TRUNCATE")
         self._db.close()
+
+    def _write_group(self) -> bool:
+        """Commit what waits, and hold on to none of it; False if it was the last."""
+        group, is_last = self._next_group()
+        if group:
+            self._commit(group)
+            self._loop.call_soon_threadsafe(_report, group)
+        return not is_last
 
     def _next_group(self) -> tuple[list[_Submitted], bool]:
         first = self._queue.get()
@@ -209,7 +211,11 @@ class GroupWriter:
         self._commits, self._checkpoint_at = 0, now
         with suppress(OSError):
             is_large = self._wal.stat().st_size > _TRUNCATE_BYTES
+            # Who reads for long, as a backup does, must not hold up what is to be written: then
+            # the log shrinks some other time.
+            self._db.execute("PRAGMA busy_timeout = 0")
             self._checkpoint("TRUNCATE" if is_large else "PASSIVE")
+            self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def _checkpoint(self, mode: str) -> None:
         try:
