@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from agentlin_client.types.fold import TaskFold
-from agentlin_server.domain.ports import TaskRow
+from agentlin_server.domain.records import TaskRow
 from agentlin_server.engine.reader import TaskReader
 from agentlin_server.models.script import Answer, Fail, Gate, Text
 from tests.api.frames import read_frames

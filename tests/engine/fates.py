@@ -10,7 +10,7 @@ import anyio
 import anyio.abc
 
 from agentlin_server.domain.model import ModelRequest
-from agentlin_server.domain.ports import OnBusy, TaskRow
+from agentlin_server.domain.records import OnBusy, TaskRow
 from agentlin_server.domain.tool import Effect, ToolInvocation
 from agentlin_server.engine.answers import ToolAnswer
 from agentlin_server.models.script import (

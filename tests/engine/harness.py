@@ -14,7 +14,8 @@ from agentlin_server.agent.spec import AgentSpec, ToolSpec, tool_spec
 from agentlin_server.domain.events import encode_json
 from agentlin_server.domain.ids import LOCAL_TENANT, SessionId
 from agentlin_server.domain.model import Model
-from agentlin_server.domain.ports import Store, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import TaskRow
 from agentlin_server.domain.status import TERMINAL
 from agentlin_server.domain.tool import Tool
 from agentlin_server.engine.engine import Engine

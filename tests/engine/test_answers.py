@@ -12,7 +12,7 @@ from agentlin_server.domain.errors import (
     TaskNotPausableError,
     TaskNotWaitingError,
 )
-from agentlin_server.domain.ports import TaskRow
+from agentlin_server.domain.records import TaskRow
 from agentlin_server.domain.status import Status
 from agentlin_server.engine.answers import Answered, ToolAnswer
 from agentlin_server.models.script import Text, ToolCall

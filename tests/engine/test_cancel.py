@@ -8,7 +8,8 @@ import pytest
 
 from agentlin_server.domain.errors import TaskNotCancelableError, TaskNotFoundError
 from agentlin_server.domain.events import canceled as canceled_event
-from agentlin_server.domain.ports import Claimed, Commit, Store, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Claimed, Commit, TaskRow
 from agentlin_server.domain.status import Signal, Status
 from agentlin_server.engine.limits import EngineLimits
 from agentlin_server.models.script import Answer, Fail, Gate, Text

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from agentlin_server.domain.ids import LOCAL_TENANT
-from agentlin_server.domain.ports import OnBusy
+from agentlin_server.domain.records import OnBusy
 from agentlin_server.domain.status import Status
 from agentlin_server.engine.answers import ToolAnswer
 from agentlin_server.engine.limits import EngineLimits

@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from agentlin_server.domain.errors import TaskNotFoundError
-from agentlin_server.domain.ports import Segment, Store, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Segment, TaskRow
 from agentlin_server.domain.status import Status
 from agentlin_server.models.script import Gate, Text
 from tests.engine.harness import says, scripted, serving

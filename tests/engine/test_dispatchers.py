@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from agentlin_server.domain.ids import SessionId, TaskPk, UserId
-from agentlin_server.domain.ports import Claimed, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Claimed
 from agentlin_server.domain.status import Status
 from agentlin_server.engine.dispatcher import Dispatcher, Run
 from agentlin_server.engine.local import LocalDispatcher

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlin_server.domain.model import ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
-from agentlin_server.domain.ports import Segment, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Segment
 from agentlin_server.engine import hub
 from agentlin_server.models.script import Answer, Fail, Gate, Step, Text
 from agentlin_server.models.scripted import ScriptedModel

@@ -14,7 +14,7 @@ import pytest
 
 from agentlin_client.types.fold import TaskFold
 from agentlin_server.domain.ids import LOCAL_TENANT
-from agentlin_server.domain.ports import TaskFilter, TaskRow
+from agentlin_server.domain.records import TaskFilter, TaskRow
 from agentlin_server.domain.status import Status
 from agentlin_server.engine.hub import Tail
 from agentlin_server.engine.limits import EngineLimits

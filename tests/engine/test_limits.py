@@ -11,7 +11,7 @@ from agentlin_server.domain.errors import (
     ShuttingDownError,
 )
 from agentlin_server.domain.ids import LOCAL_TENANT, TaskId
-from agentlin_server.domain.ports import TaskFilter
+from agentlin_server.domain.records import TaskFilter
 from agentlin_server.domain.status import Status
 from agentlin_server.engine.limits import EngineLimits
 from agentlin_server.models.script import Answer, Gate, Text

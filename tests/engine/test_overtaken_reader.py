@@ -5,7 +5,8 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from agentlin_server.domain.ports import Segment, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Segment
 from agentlin_server.domain.status import Status
 from agentlin_server.models.script import Gate, Text
 from tests.engine.harness import scripted, serving

@@ -10,7 +10,7 @@ from agentlin_server.domain.errors import (
     TaskNotPausableError,
     TaskNotResumableError,
 )
-from agentlin_server.domain.ports import IntentKind
+from agentlin_server.domain.records import IntentKind
 from agentlin_server.domain.status import Status
 from agentlin_server.domain.tool import Effect
 from agentlin_server.models.script import Gate, Text, ToolCall

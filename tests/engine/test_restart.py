@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from agentlin_server.domain.events import canceled
-from agentlin_server.domain.ports import IntentKind
+from agentlin_server.domain.records import IntentKind
 from agentlin_server.domain.status import Signal, Status
 from agentlin_server.domain.tool import Effect
 from agentlin_server.engine.limits import EngineLimits

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from agentlin_server.domain.errors import StorageError
-from agentlin_server.domain.ports import Commit, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Commit
 from agentlin_server.domain.status import Status
 from agentlin_server.engine import recovery
 from agentlin_server.models.script import Answer, Gate, Text

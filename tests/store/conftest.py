@@ -24,3 +24,11 @@ async def file_store(tmp_path: Path) -> AsyncGenerator[SqliteStore]:
     opened = await SqliteStore.open(make_empty(tmp_path / "tasks.db"))
     yield opened
     await opened.close()
+
+
+@pytest.fixture(params=["file", "memory"], scope="module")
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One database for all examples of a property: each writes a task of its own."""
+    if request.param == "memory":
+        return ":memory:"
+    return str(make_empty(tmp_path_factory.mktemp("store") / "tasks.db"))

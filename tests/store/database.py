@@ -1,10 +1,13 @@
 """Empty databases without the cost of a migration each: migrated once, then copied."""
 
 import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
 from agentlin_server.store.migrations.run import upgrade
+from agentlin_server.store.sqlite import SqliteStore
 from agentlin_server.store.sqlite.connection import open_writer
 from agentlin_server.store.sqlite.schema import HEAD
 
@@ -26,3 +29,13 @@ def make_empty(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_empty())
     return path
+
+
+@asynccontextmanager
+async def opened(place: Path | str) -> AsyncGenerator[SqliteStore]:
+    """Open a database while in the context."""
+    store = await SqliteStore.open(place)
+    try:
+        yield store
+    finally:
+        await store.close()

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from agentlin_server.domain.ids import TaskId
-from agentlin_server.domain.ports import TaskRow
+from agentlin_server.domain.records import TaskRow
 from agentlin_server.models.script import Gate, Reasoning, Text, ToolCall
 from agentlin_server.store.sqlite.schema import HEAD
 from tests.engine.harness import LIMITS, Service, scripted, serving, with_tools

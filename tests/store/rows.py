@@ -5,7 +5,8 @@ from itertools import count
 from typing import Any
 
 from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
-from agentlin_server.domain.ports import (
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import (
     Claimed,
     Commit,
     Created,
@@ -13,7 +14,6 @@ from agentlin_server.domain.ports import (
     NewTask,
     Reservation,
     RolloutRow,
-    Store,
     TaskFilter,
     TaskRow,
 )

@@ -7,7 +7,8 @@ import pytest
 
 from agentlin_server.domain.errors import StaleWriterError
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Store, ToolCallRow, ToolCallState
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import ToolCallRow, ToolCallState
 from agentlin_server.domain.status import TERMINAL, Status
 from agentlin_server.domain.tool import Effect
 from agentlin_server.store.sqlite import SqliteStore

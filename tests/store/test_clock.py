@@ -2,7 +2,8 @@
 
 import pytest
 
-from agentlin_server.domain.ports import IntentKind, Store, TaskClock
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import IntentKind, TaskClock
 from agentlin_server.domain.status import TERMINAL, Status
 from tests.store.rows import (
     begun,

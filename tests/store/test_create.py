@@ -5,7 +5,8 @@ import pytest
 
 from agentlin_server.domain.errors import IdempotencyConflictError, QueueFullError, StorageError
 from agentlin_server.domain.ids import SessionId, Tenant, UserId
-from agentlin_server.domain.ports import Store, TaskFilter
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import TaskFilter
 from agentlin_server.domain.status import Status
 from tests.requirements import requirement
 from tests.store.rows import SPEC, TENANT, key, log_of, new_task, started

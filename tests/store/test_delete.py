@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agentlin_server.domain.errors import IdempotencyConflictError, StaleWriterError
-from agentlin_server.domain.ports import IntentKind, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import IntentKind
 from agentlin_server.domain.status import Status
 from agentlin_server.store.sqlite import SqliteStore
 from tests.requirements import requirement

@@ -4,7 +4,8 @@ import pytest
 
 from agentlin_server.domain.errors import PauseWithdrawnError, StaleWriterError
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import IntentKind, Store, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import IntentKind, TaskRow
 from agentlin_server.domain.status import TERMINAL, Status
 from agentlin_server.store.sqlite import SqliteStore
 from tests.requirements import requirement

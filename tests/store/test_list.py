@@ -6,7 +6,8 @@ import pytest
 
 from agentlin_server.domain.errors import InvalidRequestError
 from agentlin_server.domain.ids import SessionId, Tenant, UserId
-from agentlin_server.domain.ports import Store, TaskFilter, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import TaskFilter, TaskRow
 from agentlin_server.domain.status import Status
 from tests.requirements import requirement
 from tests.store.rows import TENANT, new_task, started

@@ -11,7 +11,7 @@ import pytest
 
 from agentlin_server.domain.errors import StorageError
 from agentlin_server.domain.ids import LOCAL_TENANT, TaskPk
-from agentlin_server.domain.ports import IntentKind, TaskFilter
+from agentlin_server.domain.records import IntentKind, TaskFilter
 from agentlin_server.domain.status import TERMINAL
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.reader import TaskReader

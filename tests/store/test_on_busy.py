@@ -6,7 +6,8 @@ import pytest
 
 from agentlin_server.domain.errors import QueueFullError, SessionBusyError
 from agentlin_server.domain.ids import SessionId, TaskPk
-from agentlin_server.domain.ports import Created, IntentKind, OnBusy, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Created, IntentKind, OnBusy
 from agentlin_server.domain.status import Status
 from agentlin_server.store.sqlite import SqliteStore
 from tests.requirements import requirement

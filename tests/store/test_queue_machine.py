@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from agentlin_server.domain.errors import SessionBusyError
 from agentlin_server.domain.ids import SessionId, TaskPk, UserId
-from agentlin_server.domain.ports import Commit, IntentKind, OnBusy
+from agentlin_server.domain.records import Commit, IntentKind, OnBusy
 from agentlin_server.domain.status import TERMINAL, Status
 from agentlin_server.store.sqlite import appends, claims, creates, deletes, intents, turns
 from agentlin_server.store.sqlite.connection import MEMORY, open_writer

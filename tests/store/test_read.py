@@ -1,8 +1,7 @@
 """Reading the journal: in pages from any point, and the little that a fold needs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import anyio
 import anyio.to_thread
@@ -11,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlin_client.types.fold import TaskFold
-from agentlin_server.domain.ports import Segment, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Segment
 from agentlin_server.engine.encode import decode_event
 from agentlin_server.store.sqlite import SqliteStore, reads
 from tests.requirements import requirement
-from tests.store.database import make_empty
+from tests.store.database import opened
 from tests.store.rows import Writer, added, delta, done, event, item, log_of, started
 
 pytestmark = pytest.mark.anyio
@@ -26,23 +26,6 @@ Row = tuple[str, int]
 _rows = st.lists(
     st.tuples(st.sampled_from(["deltas", "events", "facts"]), st.integers(1, 4)), max_size=12
 )
-
-
-@pytest.fixture(params=["file", "memory"], scope="module")
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One database for all examples of a property: each writes a task of its own."""
-    if request.param == "memory":
-        return ":memory:"
-    return str(make_empty(tmp_path_factory.mktemp("store") / "tasks.db"))
-
-
-@asynccontextmanager
-async def opened(place: str) -> AsyncGenerator[SqliteStore]:
-    store = await SqliteStore.open(place)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 async def written(store: Store, rows: Sequence[Row]) -> tuple[Writer, list[bytes]]:

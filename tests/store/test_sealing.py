@@ -3,8 +3,7 @@
 import itertools
 import re
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,15 @@ from hypothesis import strategies as st
 
 from agentlin_server.domain import events
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Segment, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Segment
 from agentlin_server.domain.status import Status
 from agentlin_server.engine.encode import Numbering
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.reader import TaskReader
 from agentlin_server.store.sqlite import SqliteStore, sealing
 from tests.requirements import requirement
-from tests.store.database import make_empty
+from tests.store.database import make_empty, opened
 from tests.store.journals import ALL, Row, portions_of, seal_all, written
 from tests.store.rows import added, done, event, item, log_of, new_task, started
 
@@ -34,23 +34,6 @@ _rows = st.lists(
     ),
     max_size=25,
 )
-
-
-@pytest.fixture(params=["file", "memory"], scope="module")
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One database for all examples of a property: each writes a task of its own."""
-    if request.param == "memory":
-        return ":memory:"
-    return str(make_empty(tmp_path_factory.mktemp("store") / "tasks.db"))
-
-
-@asynccontextmanager
-async def opened(place: str) -> AsyncGenerator[SqliteStore]:
-    store = await SqliteStore.open(place)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 Event = tuple[int, int, bytes]

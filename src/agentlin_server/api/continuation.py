@@ -15,7 +15,8 @@ from agentlin_server.api import answers
 from agentlin_server.domain.errors import TaskNotFoundError
 from agentlin_server.domain.events import Json
 from agentlin_server.domain.ids import Tenant
-from agentlin_server.domain.ports import Store, TaskFilter, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import TaskFilter, TaskRow
 from agentlin_server.engine.answers import ToolAnswer
 from agentlin_server.engine.reader import TaskReader
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from agentlin_server.api.sse import lone_frame
 from agentlin_server.domain.errors import InvalidRequestError
 from agentlin_server.domain.events import Json, encode_json
-from agentlin_server.domain.ports import TaskRow
+from agentlin_server.domain.records import TaskRow
 from agentlin_server.engine.encode import timestamp
 from agentlin_server.engine.reader import TaskReader
 

@@ -23,7 +23,8 @@ from agentlin_server.api.sse import HEARTBEAT_S, EventStream
 from agentlin_server.domain.errors import InvalidRequestError, TaskNotFoundError
 from agentlin_server.domain.events import Json, encode_json
 from agentlin_server.domain.ids import LOCAL_TENANT, SessionId, TaskId, UserId
-from agentlin_server.domain.ports import OnBusy, Store, TaskFilter, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import OnBusy, TaskFilter, TaskRow
 from agentlin_server.domain.status import RESTING, TERMINAL, Status
 from agentlin_server.engine.answers import ToolAnswer
 from agentlin_server.engine.encode import snapshot_json

@@ -15,7 +15,8 @@ from agentlin_server.domain.errors import (
     TaskNotWaitingError,
 )
 from agentlin_server.domain.events import AnyDraft, Json
-from agentlin_server.domain.ports import Clock, ItemRow, Store, TaskRow
+from agentlin_server.domain.ports import Clock, Store
+from agentlin_server.domain.records import ItemRow, TaskRow
 from agentlin_server.domain.status import Signal, Status
 from agentlin_server.engine.dispatcher import Dispatcher
 from agentlin_server.engine.encode import timestamp

@@ -15,7 +15,8 @@ from agentlin_server.domain.errors import (
 )
 from agentlin_server.domain.events import Draft, Json
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Clock, IntentKind, Store, TaskRow
+from agentlin_server.domain.ports import Clock, Store
+from agentlin_server.domain.records import IntentKind, TaskRow
 from agentlin_server.domain.status import RESTING, TERMINAL, Signal, Status
 from agentlin_server.engine.dispatcher import Dispatcher
 from agentlin_server.engine.hub import Hub

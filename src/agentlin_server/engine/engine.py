@@ -13,7 +13,8 @@ from agentlin_server.domain import events
 from agentlin_server.domain.errors import AgentlinError, ShuttingDownError
 from agentlin_server.domain.events import Draft
 from agentlin_server.domain.ids import TaskPk, new_id
-from agentlin_server.domain.ports import Clock, Created, NewTask, Redact, Store, TaskRow
+from agentlin_server.domain.ports import Clock, Redact, Store
+from agentlin_server.domain.records import Created, NewTask, TaskRow
 from agentlin_server.domain.status import Signal
 from agentlin_server.domain.tool import Tool
 from agentlin_server.engine.answers import Answers

@@ -12,7 +12,8 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from agentlin_server.domain.errors import AgentlinError, StaleWriterError
-from agentlin_server.domain.ports import Claimed, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Claimed
 from agentlin_server.engine.dispatcher import Run
 
 log = logging.getLogger(__name__)

@@ -16,12 +16,11 @@ from agentlin_server.domain.events import (
     Json,
     encode_json,
 )
-from agentlin_server.domain.ports import (
-    Clock,
+from agentlin_server.domain.ports import Clock, Store
+from agentlin_server.domain.records import (
     Commit,
     ItemRow,
     RolloutRow,
-    Store,
     TaskClock,
     TaskRow,
     ToolCallRow,

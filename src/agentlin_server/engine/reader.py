@@ -12,7 +12,8 @@ from agentlin_client.types.fold import TaskFold
 from agentlin_server.domain.errors import TaskNotFoundError
 from agentlin_server.domain.events import FINAL_TYPES, RESTING_TYPES, Json
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Segment, Store, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import Segment, TaskRow
 from agentlin_server.domain.status import RESTING, TERMINAL, Status
 from agentlin_server.engine.encode import (
     decode_event,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from agentlin_server.agent.reply import DoneItem, Reply
 from agentlin_server.domain.events import Json, encode_json
 from agentlin_server.domain.model import ModelRequest
-from agentlin_server.domain.ports import ItemRow, Redact, RolloutRow
+from agentlin_server.domain.ports import Redact
+from agentlin_server.domain.records import ItemRow, RolloutRow
 
 
 class Recorder:

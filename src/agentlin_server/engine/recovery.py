@@ -11,7 +11,8 @@ import anyio
 from agentlin_server.domain.errors import StorageError, TaskNotFoundError
 from agentlin_server.domain.events import Json
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import IntentKind, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import IntentKind
 from agentlin_server.engine.control import Control
 from agentlin_server.engine.dispatcher import Dispatcher
 from agentlin_server.engine.takeover import Takeover

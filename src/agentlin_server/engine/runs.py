@@ -16,7 +16,7 @@ from agentlin_server.domain import events
 from agentlin_server.domain.errors import StaleWriterError, TaskNotFoundError
 from agentlin_server.domain.events import AnyDraft
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Claimed, TaskRow
+from agentlin_server.domain.records import Claimed, TaskRow
 from agentlin_server.domain.status import Signal
 from agentlin_server.engine.dispatcher import Run
 from agentlin_server.engine.encode import decode_event, snapshot_json, with_snapshot

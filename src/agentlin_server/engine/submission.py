@@ -8,7 +8,7 @@ from typing import Any, Final
 from agentlin_server.agent.spec import AgentSpec, hash_of
 from agentlin_server.domain.events import encode_json
 from agentlin_server.domain.ids import DEFAULT_USER, SessionId, TaskId, Tenant, UserId, new_id
-from agentlin_server.domain.ports import NewTask, OnBusy, Reservation
+from agentlin_server.domain.records import NewTask, OnBusy, Reservation
 from agentlin_server.engine.limits import EngineLimits
 
 _RETRY_WINDOW_S: Final = 600.0

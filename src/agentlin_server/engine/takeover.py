@@ -11,7 +11,8 @@ from agentlin_server.agent.reply import Drafts
 from agentlin_server.domain import events
 from agentlin_server.domain.events import Draft, Json
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import ItemRow, Store, TaskRow
+from agentlin_server.domain.ports import Store
+from agentlin_server.domain.records import ItemRow, TaskRow
 from agentlin_server.domain.status import Signal, Status
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.locks import TaskLocks

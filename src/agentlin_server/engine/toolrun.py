@@ -20,7 +20,7 @@ from agentlin_server.agent.toolresult import (
     whole_result,
 )
 from agentlin_server.domain.events import Json, encode_json
-from agentlin_server.domain.ports import ItemRow, ToolCallRow, ToolCallState
+from agentlin_server.domain.records import ItemRow, ToolCallRow, ToolCallState
 from agentlin_server.domain.tool import Effect, Tool, ToolInvocation, idempotency_key
 from agentlin_server.engine.log import Rows, TaskLog
 from agentlin_server.engine.recorder import Recorder

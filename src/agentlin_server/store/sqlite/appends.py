@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from agentlin_server.domain.errors import PauseWithdrawnError, StaleWriterError
-from agentlin_server.domain.ports import (
+from agentlin_server.domain.records import (
     Commit,
     IntentKind,
     ItemRow,
@@ -105,7 +105,8 @@ def _change_status(
     if is_final:
         if before["cancel_requested"] or before["pause_requested"] or was_paused:
             intents.settle_at_end(db, commit.task_pk)
-        db.execute(SQL["delete_secrets"], key)
+        if before["has_secrets"]:
+            db.execute(SQL["delete_secrets"], key)
     if is_final or status is Status.QUEUED:
         turns.free_session(db, before["session_pk"], commit.task_pk)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Claimed, ClaimRound
+from agentlin_server.domain.records import Claimed, ClaimRound
 from agentlin_server.domain.status import TERMINAL
 from agentlin_server.store.sqlite import turns
 from agentlin_server.store.sqlite.rows import task_by_pk

@@ -9,7 +9,7 @@ from agentlin_server.domain.errors import (
     SessionBusyError,
 )
 from agentlin_server.domain.ids import TaskId, TaskPk
-from agentlin_server.domain.ports import Created, IntentKind, NewTask, OnBusy, TaskClock, TaskRow
+from agentlin_server.domain.records import Created, IntentKind, NewTask, OnBusy, TaskClock, TaskRow
 from agentlin_server.domain.status import Status
 from agentlin_server.store.sqlite import intents, turns
 from agentlin_server.store.sqlite.deletes import DELETED_ID_ROUTE

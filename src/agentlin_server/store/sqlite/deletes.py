@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final
 
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Deleted, TaskRow
+from agentlin_server.domain.records import Deleted, TaskRow
 from agentlin_server.store.sqlite.rows import task_by_pk
 from agentlin_server.store.sqlite.statements import SQL
 from agentlin_server.store.sqlite.turns import free_session

@@ -30,7 +30,9 @@ UPDATE task
  WHERE pk = :task_pk
 
 -- name: before_change
-SELECT session_pk, status, cancel_requested, pause_requested, turn FROM task WHERE pk = :task_pk
+SELECT session_pk, status, cancel_requested, pause_requested, turn,
+       EXISTS (SELECT 1 FROM secret WHERE task_pk = task.pk) AS has_secrets
+  FROM task WHERE pk = :task_pk
 
 -- name: change_status
 UPDATE task

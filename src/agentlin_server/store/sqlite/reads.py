@@ -9,7 +9,7 @@ import msgspec
 
 from agentlin_server.domain.errors import InvalidRequestError, StorageError
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import RolloutRow, Segment, TaskFilter, TaskRow
+from agentlin_server.domain.records import RolloutRow, Segment, TaskFilter, TaskRow
 from agentlin_server.store.sqlite.rows import to_segment, to_task
 from agentlin_server.store.sqlite.statements import SQL
 

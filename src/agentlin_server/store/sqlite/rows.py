@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
-from agentlin_server.domain.ports import Segment, TaskClock, TaskRow
+from agentlin_server.domain.records import Segment, TaskClock, TaskRow
 from agentlin_server.domain.status import Status
 from agentlin_server.store.sqlite.statements import SQL
 

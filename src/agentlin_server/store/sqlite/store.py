@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from agentlin_server.domain.errors import StorageError
 from agentlin_server.domain.ids import TaskPk, Tenant
-from agentlin_server.domain.ports import (
+from agentlin_server.domain.records import (
     Claimed,
     ClaimRound,
     Commit,

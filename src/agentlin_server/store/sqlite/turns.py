@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Wake
+from agentlin_server.domain.records import Wake
 from agentlin_server.store.sqlite.statements import SQL
 
 _FIRST_PAUSE_S: Final = 1.0
