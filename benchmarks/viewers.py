@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -41,6 +42,8 @@ SAMPLE_S: Final = 0.05
 RATIO_MAX: Final = 2.0
 """The target: what the producer's median latency may be, as a multiple of the row `alone`."""
 SAMPLES_MIN: Final = 100
+CREATING_S: Final = 0.5
+"""What a task gets to be created, before its viewers come."""
 TIMEOUT_S: Final = 60.0
 LONG_TOKENS: Final = 5_000
 """Deltas of the finished task that late joiners replay: some 1.2 MB each on the wire."""
@@ -105,7 +108,7 @@ class Seen:
         attach_s: From the first viewer's connecting to the last one's first byte.
         replay_s: From the first viewer's connecting to the last one's end, if they are late.
         cpu_share: Part of a core that the server used.
-        memory_mb: Peak resident memory of the server, in MB (10**6), less that before the row.
+        memory_mb: Peak resident memory of the server, in MB (10**6).
         wal_mb: Peak size of the write-ahead log, in MB.
     """
 
@@ -162,45 +165,44 @@ class Bench:
         Raises:
             BenchmarkError: a stream was not whole, or there was too little to be seen.
         """
-        watched_id, watched_tokens = "", 0
-        if row.are_late:
-            watched_id, watched_tokens = self._new_id(), LONG_TOKENS
-            self._create(watched_id, LONG_TOKENS, 0).result()
-        memory_before = resident_bytes(self._server.pid)
-        samples = Samples(self._server, self._wal)
-        tokens = row.seconds * RATE
-        task_id = self._new_id()
-        creator = self._create(task_id, tokens, RATE)
-        crowd = None
-        if row.reading:
-            time.sleep(0.5)  # the task is there: its viewers would be answered 404 before
-            crowd = self._watch(row, watched_id or task_id, watched_tokens or tokens)
-        while creator.is_running or (crowd is not None and crowd.is_running):
-            samples.look()
-            time.sleep(SAMPLE_S)
-        produced = creator.result()
-        return _seen(
-            row, produced, None if crowd is None else crowd.result(), samples, memory_before
-        )
+        with ExitStack() as stack:
+            watched_id, watched_tokens = "", 0
+            if row.are_late:
+                watched_id, watched_tokens = self._new_id(), LONG_TOKENS
+                _result(self._create(stack, watched_id, LONG_TOKENS, 0))
+            samples = Samples(self._server, self._wal)
+            tokens = row.seconds * RATE
+            task_id = self._new_id()
+            creator, crowd = self._create(stack, task_id, tokens, RATE), None
+            if row.reading:
+                time.sleep(CREATING_S)  # its viewers would be answered 404 before
+                crowd = self._watch(stack, row, watched_id or task_id, watched_tokens or tokens)
+            while creator.is_running or (crowd is not None and crowd.is_running):
+                samples.look()
+                time.sleep(SAMPLE_S)
+            produced = _result(creator)
+            return _seen(row, produced, None if crowd is None else _result(crowd), samples)
 
     def _new_id(self) -> str:
         self._tasks += 1
         return f"task_{self._tasks}"
 
-    def _create(self, task_id: str, tokens: int, rate: int) -> "_Process":
+    def _create(self, stack: ExitStack, task_id: str, tokens: int, rate: int) -> Client:
         agent = {"model": f"openai/mock-{tokens}-{rate}"}
         body = {"task_id": task_id, "stream": True, "user_message_content": PROMPT}
         return self._start(
+            stack,
             Crowd(
                 port=self._server.port,
                 path="/v1/tasks",
                 body=json.dumps(body | {"agent_config": agent}),
                 deltas_expected=tokens,
-            )
+            ),
         )
 
-    def _watch(self, row: Row, task_id: str, tokens: int) -> "_Process":
+    def _watch(self, stack: ExitStack, row: Row, task_id: str, tokens: int) -> Client:
         return self._start(
+            stack,
             Crowd(
                 port=self._server.port,
                 path=f"/v1/tasks/{task_id}/events",
@@ -208,36 +210,26 @@ class Bench:
                 slow=row.slow,
                 stalled=row.stalled,
                 deltas_expected=tokens,
-            )
+            ),
         )
 
-    def _start(self, crowd: Crowd) -> "_Process":
+    def _start(self, stack: ExitStack, crowd: Crowd) -> Client:
         argv = [sys.executable, "-m", "benchmarks.crowd", json.dumps(asdict(crowd))]
-        return _Process(Client(argv, core=self._cores.load, env=environment({})))
+        client = Client(argv, core=self._cores.load, env=environment({}))
+        stack.callback(client.stop)
+        return client
 
 
-@dataclass(frozen=True, slots=True)
-class _Process:
-    """A crowd in a process of its own."""
+def _result(client: Client) -> Watched:
+    """Wait for a crowd's end and return what it saw.
 
-    client: Client
-
-    @property
-    def is_running(self) -> bool:
-        return self.client.is_running
-
-    def result(self) -> Watched:
-        """Wait for its end.
-
-        Raises:
-            BenchmarkError: it failed, or took too long.
-        """
-        return Watched(**json.loads(self.client.output(timeout_s=TIMEOUT_S)))
+    Raises:
+        BenchmarkError: it failed, or took too long.
+    """
+    return Watched(**json.loads(client.output(timeout_s=TIMEOUT_S)))
 
 
-def _seen(
-    row: Row, produced: Watched, viewed: Watched | None, samples: Samples, memory_before: int
-) -> Seen:
+def _seen(row: Row, produced: Watched, viewed: Watched | None, samples: Samples) -> Seen:
     begin_ns, end_ns = produced.attached_ns, produced.ended_ns
     viewer_ms: float | None = None
     if viewed is not None:
@@ -257,7 +249,7 @@ def _seen(
         if viewed is not None and row.are_late
         else None,
         cpu_share=samples.cpu_share(begin_ns, end_ns),
-        memory_mb=(max(samples.memory) - memory_before) / 1e6,
+        memory_mb=max(samples.memory) / 1e6,
         wal_mb=max(samples.wal_bytes) / 1e6,
     )
 
@@ -321,6 +313,21 @@ def measure_viewers(rows: Sequence[Row] = ROWS, *, rounds: int = 3) -> list[Resu
     return results
 
 
+def cost_of_a_viewer(results: Sequence[Result]) -> dict[str, float]:
+    """Return what one of the thousand viewers costs the server beyond the task itself.
+
+    `results` hold the rows `alone` and `thousand`. The keys: `cpu_ms_per_s`, milliseconds of CPU
+    per second; `memory_kb`, kilobytes (10**3) of resident memory.
+    """
+    alone, many = (one for key in ("alone", "thousand") for one in results if one.row.key == key)
+    first, last = alone.rounds[0], many.rounds[0]  # later rounds find the memory taken already
+    share = (many.middle("cpu_share") or 0.0) - (alone.middle("cpu_share") or 0.0)
+    return {
+        "cpu_ms_per_s": share * 1e3 / many.row.reading,
+        "memory_kb": (last.memory_mb - first.memory_mb) * 1e3 / many.row.reading,
+    }
+
+
 HEADINGS: Final = (
     "viewers", "p50 ms", "x alone", "p99 ms", "viewers' p50 ms", "attach s", "replay s",
     "server CPU", "memory MB", "WAL MB", "verdict",
@@ -379,6 +386,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     print_table(results)
+    if "thousand" in chosen:
+        cost = cost_of_a_viewer(results)
+        words = "one of 1,000 viewers: {cpu_ms_per_s:.2f} ms of CPU per second, {memory_kb:.0f} kB"
+        print(words.format_map(cost))
     if options.json:
         everything = {"about": about, "rows": [result.as_json() for result in results]}
         options.json.write_text(json.dumps(everything, indent=2) + "\n")

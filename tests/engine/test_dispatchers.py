@@ -236,6 +236,21 @@ async def test_a_reserved_slot_is_kept_free_until_it_is_given_back(kind: str) ->
         await bench.wait_ended(pk)
 
 
+@requirement("dispatch.fair")
+async def test_a_new_task_overtakes_nobody_who_waits_for_a_worker(kind: str) -> None:
+    async with at_work(kind, nothing, running_max=1) as bench:
+        assert bench.dispatcher.reserve_nowait()
+        pks = [await bench.queue(f"t{n}") for n in range(2)]
+        bench.dispatcher.wake()
+        await anyio.wait_all_tasks_blocked()
+        bench.dispatcher.release()
+        assert not bench.dispatcher.reserve_nowait(), "the slot is for those who wait"
+        await bench.wait_ended(*pks)
+        with anyio.fail_after(5):
+            while not bench.dispatcher.reserve_nowait():
+                await anyio.lowlevel.checkpoint()
+
+
 async def test_no_run_outlives_it(kind: str) -> None:
     stopped: list[TaskPk] = []
 

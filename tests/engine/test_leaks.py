@@ -53,6 +53,13 @@ def store_threads() -> set[threading.Thread]:
     return {one for one in threading.enumerate() if one.name.startswith("agentlin-")}
 
 
+def timers() -> Sequence[Any]:
+    """Return what the event loop is to call later for the engine, sleeping tasks aside."""
+    scheduled: Sequence[asyncio.TimerHandle] = vars(asyncio.get_running_loop())["_scheduled"]
+    called = [getattr(one._callback, "__module__", "") for one in scheduled if not one.cancelled()]
+    return [module for module in called if module.startswith("agentlin_server")]
+
+
 async def wait_ended(own: set["asyncio.Task[Any]"]) -> None:
     """Wait until no asyncio task is left besides these."""
     with anyio.fail_after(10):
@@ -68,6 +75,7 @@ def assert_nothing_is_held(service: Service) -> None:
     assert engine._control.takeover._locks._locks == {}
     assert (hub.size, len(service.reader._pages)) == (0, 0)
     assert hub._pacer.is_idle
+    assert timers() == []
     assert per_task_objects() == []
 
 

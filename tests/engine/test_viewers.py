@@ -19,7 +19,7 @@ from agentlin_server.engine.hub import Hub, Published, Tail
 from agentlin_server.engine.pacing import Pacer
 from agentlin_server.models.script import Answer, Gate, Text
 from tests.engine.harness import scripted, serving
-from tests.engine.streams import Batch, lines_of, validated
+from tests.engine.streams import Batch, lines_of, types_of, validated
 from tests.requirements import requirement
 
 pytestmark = pytest.mark.anyio
@@ -405,3 +405,46 @@ async def test_a_server_that_stops_ends_all_readers_after_what_is_stored() -> No
         assert b"so far" in stored[-1]
         assert all(lines_of(one) == stored for one in got)
         gate.set()
+
+
+@requirement("server.drain")
+async def test_who_comes_after_that_is_let_go_too_once_it_has_what_is_stored() -> None:
+    script = scripted([[Text("so far"), Gate(anyio.Event())]])
+    async with serving(script) as service:
+        await service.submit(session="s")
+        waiting = await service.submit(session="s")
+        service.hub.close_all()
+        with anyio.fail_after(WAIT_S):
+            batches = service.reader.follow(
+                waiting.pk, after_seq=-1, until_final=True, idle_s=WAIT_S
+            )
+            assert types_of([batch async for batch in batches]) == ["task.created", "task.queued"]
+
+
+async def test_who_has_waited_long_enough_leaves_nothing_behind() -> None:
+    hub = Hub()
+    with hub.tail(PK) as tail:
+        with ExitStack() as stack:
+            viewers = [stack.enter_context(tail.viewer()) for _ in range(hubs._SEATS + 1)]
+            for viewer in (viewers[0], viewers[-1]):
+                assert not await viewer.wait_changed(-1, timeout_s=0)
+        assert not tail._seated
+        assert not tail._standing
+    assert_nothing_is_left(hub, tail)
+
+
+async def test_a_crowd_that_leaves_before_its_round_leaves_no_timer_behind() -> None:
+    hub = Hub()
+    got: list[list[int]] = [[] for _ in range(100)]
+    with anyio.fail_after(WAIT_S), hub.tail(PK) as tail:
+        async with anyio.create_task_group() as group:
+            for one in got:
+                group.start_soon(lambda one=one: read(hub, one))
+            await anyio.wait_all_tasks_blocked()
+            tail.publish(segment(0))
+            while [] in got:  # noqa: ASYNC110 - timers wake them
+                await asyncio.sleep(0)
+            tail.publish(segment(1))
+            assert tail._round is not None
+            group.cancel_scope.cancel()
+    assert_nothing_is_left(hub, tail)

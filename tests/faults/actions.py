@@ -256,7 +256,7 @@ async def check_all(world: World) -> None:
             tasks[task["id"]] = task
     deleted = {subject.id for subject in world.subjects if subject.is_deletion_asked}
     checker.check_ledger(world.ledger, tasks, deleted)
-    require("Traceback" not in world.server.said(), world.server.said())
+    world.check_words()
     world.check()
 
 

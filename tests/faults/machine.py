@@ -118,10 +118,12 @@ class Score:
     Attributes:
         counts: How often each thing happened.
         on_step: Called after each step.
+        failure: The first thing that went wrong; nothing is tried after it.
     """
 
     counts: Counter[str] = field(default_factory=Counter[str])
     on_step: Callable[[], None] = lambda: None
+    failure: BaseException | None = None
 
     def add(self, world: World) -> None:
         """Add up a world that has come to its end."""
@@ -151,7 +153,6 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self._stack = ExitStack()
         self._world: World | None = None
-        self._is_broken = False
         self._number = 0
 
     @property
@@ -161,16 +162,24 @@ class Machine(RuleBasedStateMachine):
 
     def do(self, action: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Do something in the world's event loop."""
+        if self.score.failure is not None:
+            raise self.score.failure
         try:
             return self.portal.call(partial(action, *args))
-        except BaseException:
-            self._is_broken = True
+        except Exception as exc:
+            self.score.failure = exc
             raise
+
+    def note(self, what: str) -> None:
+        """Add a line to the world's story."""
+        self.portal.call(self.world.note, f"-- {what}")
 
     @initialize(
         target=subjects, number=st.integers(0, 2**32), first=st.lists(_plans, min_size=1, max_size=3)
     )
     def begin(self, number: int, first: list[Any]) -> Any:
+        if self.score.failure is not None:
+            raise self.score.failure
         folder = self._stack.enter_context(kept_if_failed("machine"))
         world = living_world(folder, seed=number, keeps_survivors=True, settings=_SETTINGS)
         self._world = self._stack.enter_context(self.portal.wrap_async_context_manager(world))
@@ -204,6 +213,7 @@ class Machine(RuleBasedStateMachine):
     def _create_new(self, steps: Any, mode: str, **params: Any) -> Subject:
         self._number += 1
         subject = actions.new_subject(self.world, Plan(f"t{self._number}", steps), **params)
+        self.note(f"create {mode} {subject.body}")
         self.do(self._create, subject, mode)
         return subject
 
@@ -221,6 +231,7 @@ class Machine(RuleBasedStateMachine):
         action=st.sampled_from(("again", "cancel", "pause", "pause", "resume", "retrieve")),
     )
     def act(self, subject: Subject, action: str) -> None:
+        self.note(f"{action} {subject.key}")
         self.do(self._act, subject, action, 0)
 
     @rule(
@@ -232,11 +243,13 @@ class Machine(RuleBasedStateMachine):
             if await self._is_known(subject):
                 await _answer(self.world, subject, how)
 
+        self.note(f"answer {subject.key} {how}")
         self.do(answer)
 
     @rule(subject=subjects, is_meant=st.sampled_from((False, False, False, True)))
     def delete(self, subject: Subject, is_meant: bool) -> None:  # noqa: FBT001 # by name
         if is_meant:
+            self.note(f"delete {subject.key}")
             self.do(self._act, subject, "delete", 0)
 
     @rule(subject=subjects)
@@ -256,6 +269,7 @@ class Machine(RuleBasedStateMachine):
     def race(
         self, subject: Subject, racers: list[tuple[str, int]], dies_after: int | None
     ) -> None:
+        self.note(f"race {subject.key} {racers} dies_after={dies_after}")
         self.do(self._race, subject, racers, dies_after)
 
     async def _race(
@@ -291,6 +305,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from(("kill", "kill", "arm", "arm", "stop", *Cut)), commits=st.integers(1, 9))
     def end_process(self, how: str | Cut, commits: int) -> None:
+        self.note(f"end_process {how} {commits}")
         self.do(self._end_process, how, commits)
 
     async def _end_process(self, how: str | Cut, commits: int) -> None:
@@ -320,8 +335,8 @@ class Machine(RuleBasedStateMachine):
         return subject.known.is_set()
 
     def teardown(self) -> None:
-        with self._stack:
-            if self._world is not None and not self._is_broken:
+        with self._stack:  # it keeps the folder if anything is raised here
+            if self._world is not None:
                 self.do(self._finish)
 
     async def _finish(self) -> None:
@@ -342,18 +357,26 @@ def run_machine(
         ViolationError: a promise was broken; or a group of errors, of which one is that.
     """
     with start_blocking_portal() as portal:
-        machine = type("BoundMachine", (Machine,), {"portal": portal, "score": Score(on_step=on_step)})
-        run_state_machine_as_test(
-            seed(seed_number)(machine),
-            settings=settings(
-                max_examples=max(1, steps // STEPS_EACH),
-                stateful_step_count=STEPS_EACH,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-                deadline=None,
-                database=None,
-                derandomize=False,
-                print_blob=False,
-            ),
-        )
-        return machine.score.counts
+        score = Score(on_step=on_step)
+        machine = type("BoundMachine", (Machine,), {"portal": portal, "score": score})
+        try:
+            run_state_machine_as_test(
+                seed(seed_number)(machine),
+                settings=settings(
+                    max_examples=max(1, steps // STEPS_EACH),
+                    stateful_step_count=STEPS_EACH,
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                    deadline=None,
+                    database=None,
+                    derandomize=False,
+                    print_blob=False,
+                ),
+            )
+        except Exception:
+            # Hypothesis tries again, and wonders that it is not the same: it never is.
+            if score.failure is None:
+                raise
+        if score.failure is not None:
+            raise score.failure
+        return score.counts

@@ -46,6 +46,7 @@ class World:
         power_cuts: How many of the kills were power cuts.
         lost_bytes: What they cost, in bytes of log.
         stops: How many processes stopped because they were asked to.
+        story: What happened, line by line; beside the database after a failure.
     """
 
     server: FaultyServer
@@ -62,6 +63,7 @@ class World:
     power_cuts: int = 0
     lost_bytes: int = 0
     stops: int = 0
+    story: list[str] = field(default_factory=list[str])
     _is_up: bool = False
     _cut: power.Cut | None = None
     """How the power is cut at the next death."""
@@ -127,15 +129,17 @@ class World:
                     raise ViolationError(f"the server did not start: {exc}") from None
                 self._on_end(-signal.SIGKILL)
         self.epoch += 1
+        self.note(f"process {self.epoch} is up")
         self._is_up = True
         self._tell()
 
     def _on_end(self, status: int) -> None:
+        self.note(f"process {self.epoch} has ended: {status}")
         asked, self._is_asked_to_stop = self._is_asked_to_stop, False
         # A server that has only just started to listen does not know SIGTERM yet, and dies of it.
         expected = (0, -signal.SIGKILL, -signal.SIGTERM) if asked else (-signal.SIGKILL,)
         require(status in expected, f"the server ended with {status}: {self.server.said()}")
-        require("Traceback" not in self.server.said(), self.server.said())
+        self.check_words()
         if status == 0:
             self.stops += 1
             return
@@ -163,7 +167,9 @@ class World:
         reply = await self.api.call(method, path, body, headers)
         if reply is None:
             await self._wait_restart(epoch)
+            self.note(f"{method} {path}: no answer")
             return None
+        self.note(f"{method} {path}: {reply.status}")
         return replace(reply, is_past=self.power_cuts != cuts)
 
     async def insist(
@@ -208,6 +214,15 @@ class World:
         changed.set()
 
     # Checks.
+
+    def check_words(self) -> None:
+        """Look for bugs in what the server has said."""
+        said = self.server.said()
+        require("Traceback" not in said, said)
+
+    def note(self, what: str) -> None:
+        """Add a line to the story."""
+        self.story.append(f"{anyio.current_time() % 1_000:8.3f} {what}")
 
     async def wait_readers(self) -> None:
         """Wait until everyone who follows a task has seen its end; there must be one."""
@@ -282,6 +297,7 @@ async def living_world(
             yield world
         except Exception as exc:  # noqa: BLE001 # raised below, without a group around it
             failure = exc
+            (folder / "story.txt").write_text("\n".join(world.story), "utf-8")
         finally:
             group.cancel_scope.cancel()
             server.kill()

@@ -310,10 +310,17 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRound:
-    """What a look for waiting tasks gave: the claims, and how many tasks still wait."""
+    """What a look for waiting tasks gave.
+
+    Attributes:
+        claims: What was claimed.
+        waiting: How many tasks still wait, for a worker or for their session.
+        has_more: True if some of them could be claimed now: they wait for a worker.
+    """
 
     claims: Sequence[Claimed]
     waiting: int
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,13 +55,15 @@ class LocalDispatcher:
         self._group: TaskGroup | None = None
         self._is_claiming = True
         self._has_waiting = True
+        self._has_more = False
         self._idle = anyio.Event()
         self.running = 0
         """How many slots are taken."""
 
     def reserve_nowait(self) -> bool:
         """Take a slot for a task that is about to be created; False if none is free."""
-        if self._group is None or self.running >= self._running_max:
+        is_full = self.running >= self._running_max
+        if self._group is None or is_full or self._has_more:  # nobody overtakes who waits
             return False
         self.running += 1
         return True
@@ -77,7 +79,7 @@ class LocalDispatcher:
 
     def wake(self) -> None:
         """Look soon whether a task that waits can be claimed."""
-        self._has_waiting = True
+        self._has_waiting = self._has_more = True
         self._wake.set()
 
     async def wait_idle(self) -> None:
@@ -121,6 +123,7 @@ class LocalDispatcher:
             log.exception("can't look for waiting tasks; trying again in %s s", self._sweep_s)
             return
         self._has_waiting = found.waiting > 0
+        self._has_more = found.has_more
         for claimed in found.claims:
             self.running += 1
             group.start_soon(self._in_slot, self._prepare(claimed))

@@ -44,7 +44,11 @@ def claim_next(db: sqlite3.Connection, owner: str, limit: int) -> ClaimRound:
     """Claim the tasks whose turn comes first."""
     claims = (claim(db, pk, owner, take_over=False) for pk in _next(db, owner, limit))
     granted = [one for one in claims if one is not None]
-    return ClaimRound(claims=granted, waiting=turns.count_waiting(db) - len(granted))
+    return ClaimRound(
+        claims=granted,
+        waiting=turns.count_waiting(db) - len(granted),
+        has_more=db.execute(SQL["claimable"]).fetchone() is not None,
+    )
 
 
 def _next(db: sqlite3.Connection, owner: str, limit: int) -> Sequence[TaskPk]:
