@@ -4,17 +4,19 @@ The model's name says what to stream: `mock-<tokens>-<rate>` is `tokens` deltas 
 per second, rate 0 meaning flat out. Every delta is one SSE event in one HTTP chunk, as
 inference servers send them, and its text holds exactly one `MARK`, so that a reader can
 count deltas without parsing. Paced deltas also carry the instant of their sending (see
-`stamped_chunk`), which is what the token latency is computed from.
+`stamped_chunk`), which is what the token latency is computed from. `GET /hung-up` answers when
+(by `time.perf_counter_ns`) who read an answer hung up before its end, since it was asked last.
 
 Run: `python -m benchmarks.mock_provider PORT BURST_TOKENS` (loopback only).
 """
 
 import asyncio
+import json
 import re
 import sys
 import time
 from functools import lru_cache
-from typing import cast
+from typing import ClassVar, cast
 
 from benchmarks.loop import runner
 
@@ -92,6 +94,7 @@ class Provider(asyncio.Protocol):
     """One connection of a server to the provider; answers one request after the other."""
 
     _opened = 0
+    _hung_up_ns: ClassVar[list[int]] = []
 
     def __init__(self, loop: asyncio.AbstractEventLoop, burst_tokens: int) -> None:
         self._loop = loop
@@ -113,6 +116,8 @@ class Provider(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the answer under way (called by the event loop)."""
         del exc
+        if self._left:
+            self._hung_up_ns.append(time.perf_counter_ns())
         self._left = 0
         if self._timer is not None:
             self._timer.cancel()
@@ -141,6 +146,11 @@ class Provider(asyncio.Protocol):
         self._answer(request)
 
     def _answer(self, request: bytes) -> None:
+        if request.startswith(b"GET /hung-up "):
+            seen = json.dumps(self._hung_up_ns).encode()
+            self._hung_up_ns.clear()
+            self._transport.write(_plain_answer(b"200 OK", seen))
+            return
         if request.startswith(b"GET "):
             self._transport.write(_plain_answer(b"200 OK", _MODELS))
             return

@@ -110,16 +110,14 @@ class Processes:
         finally:
             signal.signal(signal.SIGINT, interrupts)
 
-    def start(
-        self, name: str, argv: Sequence[str], *, port: int, core: int | None, env: Mapping[str, str]
-    ) -> int:
-        """Start a server and return its process id once it answers on `port`.
+    def spawn(
+        self, name: str, argv: Sequence[str], *, core: int | None, env: Mapping[str, str]
+    ) -> "subprocess.Popen[bytes]":
+        """Start a program and return at once; it ends with the run, if not before.
 
-        Raises:
-            BenchmarkError: it ended, or did not answer within `READY_TIMEOUT_S`.
+        `env` is what its environment has besides ours, and `name` that of its log.
         """
-        log_path = self._folder / f"{name}.log"
-        log = self._stack.enter_context(log_path.open("wb"))
+        log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -131,15 +129,26 @@ class Processes:
             start_new_session=True,  # Ctrl-C reaches us alone; we end the others in order
         )
         self._stack.callback(_stop, process)
+        return process
+
+    def start(
+        self, name: str, argv: Sequence[str], *, port: int, core: int | None, env: Mapping[str, str]
+    ) -> int:
+        """Start a server and return its process id once it answers on `port`.
+
+        Raises:
+            BenchmarkError: it ended, or did not answer within `READY_TIMEOUT_S`.
+        """
+        process = self.spawn(name, argv, core=core, env=env)
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while not _answers(port):
             if process.poll() is not None:
                 raise BenchmarkError(
-                    f"{name} ended with code {process.returncode}\n{_tail(log_path)}"
+                    f"{name} ended with code {process.returncode}\n{self.log_tail(name)}"
                 )
             if time.monotonic() > deadline_s:
                 raise BenchmarkError(
-                    f"{name} did not come up in {READY_TIMEOUT_S:.0f} s\n{_tail(log_path)}"
+                    f"{name} did not come up in {READY_TIMEOUT_S:.0f} s\n{self.log_tail(name)}"
                 )
             time.sleep(0.05)
         return process.pid

@@ -29,7 +29,7 @@ def _frame(number: int, kind: str, **fields: str) -> bytes:
     return f"id: {number}-1\nevent: {kind}\ndata: {envelope}\n\n".encode()
 
 
-def _our_stream(*, ending: str = "task.completed") -> bytes:
+def our_stream(*, ending: str = "task.completed") -> bytes:
     """Return an answer as the contract has it: frames of events, and a heartbeat."""
     text = f"@{STAMP_NS}~" * DELTAS
     frames = [_frame(0, "task.created"), b": ping\n"]
@@ -73,7 +73,7 @@ async def _exchange(pieces: list[bytes]) -> Samples:
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64, 10_000])
 def test_a_stream_of_ours_is_counted_and_ends_however_it_is_cut(size: int) -> None:
     """A read of the socket may end anywhere, inside a mark or the last HTTP chunk too."""
-    answer = _our_stream()
+    answer = our_stream()
     borders = [*range(0, len(answer), size), len(answer)]
     samples = asyncio.run(_exchange([answer[a:b] for a, b in pairwise(borders)]))
     assert samples.deltas == DELTAS
@@ -82,13 +82,13 @@ def test_a_stream_of_ours_is_counted_and_ends_however_it_is_cut(size: int) -> No
 
 def test_stamps_are_read_from_deltas_alone() -> None:
     """The done event repeats the whole text; its stamps are no arrivals."""
-    assert len(asyncio.run(_exchange([_our_stream()])).token_ns) == DELTAS
+    assert len(asyncio.run(_exchange([our_stream()])).token_ns) == DELTAS
 
 
 def test_a_stream_that_failed_is_no_measurement() -> None:
     """All deltas and then task.failed must not pass for a fast server."""
     with pytest.raises(LoadError, match=r"task\.completed"):
-        asyncio.run(_exchange([_our_stream(ending="task.failed")]))
+        asyncio.run(_exchange([our_stream(ending="task.failed")]))
 
 
 def test_an_answer_other_than_200_is_shown() -> None:

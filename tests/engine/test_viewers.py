@@ -1,11 +1,8 @@
 """Many readers of one task: nobody misses anything, and nobody holds up the event loop."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
-from typing import Self
 
 import anyio
 import pytest
@@ -16,9 +13,9 @@ from hypothesis import strategies as st
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.engine import hub as hubs
 from agentlin_server.engine.hub import Hub, Published, Tail
-from agentlin_server.engine.pacing import Pacer
 from agentlin_server.models.script import Answer, Gate, Text
 from tests.engine.harness import scripted, serving
+from tests.engine.loopturns import SLICE_MAX, Turns, idle
 from tests.engine.streams import Batch, lines_of, types_of, validated
 from tests.requirements import requirement
 
@@ -26,7 +23,6 @@ pytestmark = pytest.mark.anyio
 
 PK = TaskPk(1)
 WAIT_S = 20
-SLICE_MAX = 64
 
 
 def segment(seq: int, *, size_bytes: int = 60, generation: int = 1) -> Published:
@@ -36,31 +32,6 @@ def segment(seq: int, *, size_bytes: int = 60, generation: int = 1) -> Published
         b"x" * size_bytes,
     )
     return Published(rev=seq + 1, generation=generation, first_seq=seq, lines=[line])
-
-
-class Turns:
-    """Counts the turns of the event loop, and what happens in each."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.woken: Counter[int] = Counter()
-        self._is_counting = False
-
-    def __enter__(self) -> Self:
-        self._is_counting = True
-        self._next()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_counting = False
-
-    def note(self) -> None:
-        self.woken[self.number] += 1
-
-    def _next(self) -> None:
-        self.number += 1
-        if self._is_counting:
-            asyncio.get_running_loop().call_soon(self._next)
 
 
 async def read(hub: Hub, got: list[int], *, after: int = -1, turns: Turns | None = None) -> None:
@@ -77,12 +48,6 @@ async def read(hub: Hub, got: list[int], *, after: int = -1, turns: Turns | None
             for one in batch:
                 got.extend(range(one.first_seq, one.last_seq + 1))
             seq = batch[-1].last_seq
-
-
-async def idle(pacer: Pacer) -> None:
-    """Wait until nobody is left to be woken."""
-    while not pacer.is_idle:  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0)
 
 
 def assert_nothing_is_left(hub: Hub, tail: Tail) -> None:
@@ -315,68 +280,6 @@ async def test_a_reader_far_behind_is_given_a_part_at_a_time() -> None:
     assert all(sum(one.size_bytes for one in batch) < 75_000 for batch in batches)
     seqs = [one.first_seq for batch in batches for one in batch]
     assert seqs == list(range(20))
-
-
-class Stopwatch:
-    """A clock that moves when readers work."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def _slices(*, work_s: float, readers: int) -> list[int]:
-    """Return how many readers each slice held, if the work of each takes so long."""
-    clock = Stopwatch()
-    pacer = Pacer(clock=clock)
-
-    async def work(turns: Turns) -> None:
-        await pacer.wait_turn()
-        clock.now += work_s
-        turns.note()
-
-    with Turns() as turns, anyio.fail_after(WAIT_S):
-        async with anyio.create_task_group() as group:
-            for _ in range(readers):
-                group.start_soon(work, turns)
-        await idle(pacer)
-    return list(turns.woken.values())
-
-
-async def test_a_slice_holds_as_many_as_are_done_in_half_a_millisecond() -> None:
-    quick = await _slices(work_s=0.000_001, readers=500)
-    assert max(quick) == SLICE_MAX
-    usual = await _slices(work_s=0.000_020, readers=500)
-    assert 8 <= max(usual[:-1]) <= 32
-    slow = await _slices(work_s=0.001, readers=20)
-    assert slow[0] == 8
-    assert min(slow) == 1
-    assert all(later <= max(1, earlier) for earlier, later in pairwise(slow))
-
-
-async def test_turns_are_given_in_order_and_not_to_who_has_gone() -> None:
-    pacer = Pacer()
-    order: list[int] = []
-    scope = anyio.CancelScope()
-
-    async def take(number: int) -> None:
-        await pacer.wait_turn()
-        order.append(number)
-
-    async def give_up() -> None:
-        with scope:
-            await take(-1)
-
-    with anyio.fail_after(WAIT_S):
-        async with anyio.create_task_group() as group:
-            group.start_soon(give_up)
-            for number in range(100):
-                group.start_soon(take, number)
-            await asyncio.sleep(0)
-            scope.cancel()
-    assert order == list(range(100))
 
 
 @requirement("server.drain")

@@ -149,6 +149,8 @@ class Machine(RuleBasedStateMachine):
 
     subjects = Bundle("subjects")
 
+    """The tasks of the example."""
+
     def __init__(self) -> None:
         super().__init__()
         self._stack = ExitStack()
@@ -264,19 +266,19 @@ class Machine(RuleBasedStateMachine):
         racers=st.lists(
             st.tuples(_RACERS, st.integers(0, 20)), min_size=2, max_size=3
         ),
-        dies_after=st.sampled_from((None, None, 0, 1, 2, 5)),
+        dies=st.sampled_from(("not", "not", "before", 1, 2, 5)),
     )
-    def race(
-        self, subject: Subject, racers: list[tuple[str, int]], dies_after: int | None
-    ) -> None:
-        self.note(f"race {subject.key} {racers} dies_after={dies_after}")
-        self.do(self._race, subject, racers, dies_after)
+    def race(self, subject: Subject, racers: list[tuple[str, int]], dies: str | int) -> None:
+        self.note(f"race {subject.key} {racers} dies={dies}")
+        self.do(self._race, subject, racers, dies)
 
     async def _race(
-        self, subject: Subject, racers: list[tuple[str, int]], dies_after: int | None
+        self, subject: Subject, racers: list[tuple[str, int]], dies: str | int
     ) -> None:
-        if dies_after is not None:
-            self.world.arm(dies_after)
+        if isinstance(dies, int):
+            self.world.arm(dies)
+        elif dies == "before":
+            await self.world.kill()  # they meet a server that is still recovering
         async with anyio.create_task_group() as group:
             for action, delay_ms in racers:
                 group.start_soon(self._act, subject, action, delay_ms)

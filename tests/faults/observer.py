@@ -118,24 +118,25 @@ class Reader:
         return True
 
     async def _follow(self, answer: httpx.Response) -> bool:
+        cuts = self.host.power_cuts
         stream = CheckedStream(resumed_after=None if self._last is None else self._last.seq)
         leaves = self.drops and self.rng.random() < 0.5  # noqa: PLR2004 # every second time
         left = self.rng.randrange(1, 40) if leaves else _STAYS
         async for data in answer.aiter_raw():
             for frame in stream.feed(data):
-                self._take(frame)
+                self._take(frame, cuts=cuts)
                 left -= 1
                 if left == 0:
                     return True
         return self._is_done or self._is_resting or self._may_have_vanished()
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, *, cuts: int) -> None:
         if frame.type == _SNAPSHOT:
             require(self.host.power_cuts > 0, "a task.snapshot, though no event can be lost")
             status = frame.event["task"]["status"]
         else:
             self.subject.learn(frame.event["task_id"])
-            self.subject.seen.add(frame)
+            self.subject.seen.add(frame, is_past=cuts < self.host.power_cuts)
             status = STATUS_OF_EVENT.get(frame.type)
         self._last = frame
         self._is_resting = status in RESTING

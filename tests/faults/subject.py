@@ -20,8 +20,8 @@ class Seen:
         frames: Every event by its SSE id, as it came first.
         tasks: Every TaskObject since the last power cut, by the number that it is folded up to.
         final: The final status, once someone saw it.
-        is_cut: True after a power cut, until the log was compared: events may have been lost.
-        lost: The ids of those that were.
+        at_risk: The ids of events that a power cut may have taken, until the log was compared.
+        lost: The ids of those that it took.
     """
 
     frames: dict[str, Frame] = field(default_factory=dict[str, Frame])
@@ -29,13 +29,18 @@ class Seen:
         default_factory=dict[int, list[dict[str, Any]]]
     )
     final: str | None = None
-    is_cut: bool = False
+    at_risk: set[str] = field(default_factory=set[str])
     lost: set[str] = field(default_factory=set[str])
     _news: anyio.Event = field(default_factory=anyio.Event)
 
-    def add(self, frame: Frame) -> None:
-        """Take an event of the log; it must be what it was when another client saw it."""
+    def add(self, frame: Frame, *, is_past: bool = False) -> None:
+        """Take an event of the log; it must be what it was when another client saw it.
+
+        `is_past`: the power was cut since it was sent.
+        """
         known = self.frames.setdefault(frame.id, frame)
+        if is_past:
+            self.at_risk.add(frame.id)
         require(known.raw == frame.raw, f"two events under an id: {known.raw!r}, {frame.raw!r}")
         status = frame.type.removeprefix("task.")
         if status in FINAL:
@@ -50,7 +55,7 @@ class Seen:
 
     def cut(self) -> None:
         """Take note of a power cut."""
-        self.is_cut = True
+        self.at_risk = set(self.frames) - self.lost
         self.tasks.clear()
 
     def has(self, event_type: str, *, step: int = 0) -> bool:

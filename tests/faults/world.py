@@ -94,7 +94,7 @@ class World:
 
     async def kill(self, *, cut: power.Cut | None = None) -> None:
         """Kill the server, or let its power be cut; return when the next process is up."""
-        epoch = self.epoch
+        epoch = await self.wait_up(after=0)
         self._cut = cut
         self.server.signal(signal.SIGKILL)
         await self._wait_restart(epoch)

@@ -2,8 +2,9 @@
 
 import gc
 import socket
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final
@@ -17,11 +18,16 @@ from agentlin_server.models.choice import ModelChoice
 from agentlin_server.models.local.weights import Progress
 from agentlin_server.settings import Settings
 
+if sys.platform != "win32":
+    import resource
+
 _BACKLOG: Final = 2048
 _COLLECT_EVERY: Final = 20_000
 _CLOSING_S: Final = 1.0
 """What connections get beyond the running tasks' own grace to end their streams."""
 _FORCED_POLL_S: Final = 0.1
+_OPEN_FILES: Final = 10_240
+"""Each connection is an open file. Not more than this, for macOS takes no more."""
 
 
 class PortInUseError(AgentlinError):
@@ -89,6 +95,7 @@ async def serve(
     async with _listening(settings, progress, takes_signals=True) as (server, sock, listening):
         on_listening(listening)
         _calm_collector()
+        raise_file_limit()
         await server.serve(sockets=[sock])
 
 
@@ -169,3 +176,14 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY)
+
+
+def raise_file_limit() -> None:
+    """Let this process have `_OPEN_FILES` open, or as many as it may; many systems say 1,024."""
+    if sys.platform == "win32":  # it has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
