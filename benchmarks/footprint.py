@@ -1,13 +1,13 @@
 """What a delta and a step take on disk: the database's file, divided."""
 
 import asyncio
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from benchmarks.sections import Section, shown, verdict
 from benchmarks.servers import PROMPT
-from benchmarks.subject import Subject, task_body
+from benchmarks.subject import NewSubject, Subject, task_body
 from benchmarks.wire import Link, event
 
 TASKS: Final = 10
@@ -85,6 +85,53 @@ async def _measure_one(
     )
 
 
-async def measure(new_subject: "type[object]") -> Section:  # pragma: no cover
-    """Placeholder."""
-    raise NotImplementedError
+async def measure(new_subject: NewSubject) -> Section:
+    """Measure deltas that come alone, deltas in bursts, and steps, each in a database of its own.
+
+    Raises:
+        BenchmarkError: a task did not complete.
+    """
+    paced = await _measure_one(
+        new_subject("paced"), "a delta that comes alone", TASKS * DELTAS, model=PACED
+    )
+    flat = await _measure_one(
+        new_subject("flat"), "a delta, provider flat out", TASKS * DELTAS, model=FLAT
+    )
+    steps = [
+        await _measure_one(
+            new_subject(f"steps-{count}"),
+            f"a step with a tool call, of {count}",
+            TASKS * count,
+            text=f"{count} steps",
+        )
+        for count in STEPS
+    ]
+    return section([paced, flat, *steps])
+
+
+def section(found: Sequence[Taken]) -> Section:
+    """Return the table; the last two must be the same tasks, with twice as many steps."""
+    lines = [
+        (
+            one.what,
+            shown(one.wire_bytes / one.units),
+            shown(one.plain_bytes / one.units),
+            shown(one.plain_bytes / one.wire_bytes),
+            shown(one.sealed_bytes / one.units),
+            shown(one.sealed_bytes / one.wire_bytes),
+        )
+        for one in found
+    ]
+    once, twice = found[-2], found[-1]
+    times = twice.plain_bytes / once.plain_bytes
+    seen = verdict(times, TWICE_MAX)
+    return Section(
+        key="footprint",
+        title="Bytes of the database",
+        headings=("per", "on the wire", "on disk", "x wire", "sealed", "x wire"),
+        lines=lines,
+        note=f"On disk is the whole file, indexes and all, less that of an empty database. Twice "
+        f"the steps take {times:.2f} times the bytes (target: at most {TWICE_MAX:g}): {seen}.",
+        missed=[] if seen == "ok" else [f"twice the steps: {seen}"],
+        raw={one.what: asdict(one) for one in found},
+    )

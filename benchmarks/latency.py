@@ -13,7 +13,7 @@ from benchmarks.processes import BenchmarkError, Client, environment
 from benchmarks.rows import Shape, load_of
 from benchmarks.sections import Section, p50, p99, shown, verdict
 from benchmarks.servers import OURS, PROMPT, Server
-from benchmarks.subject import Subject, task_body
+from benchmarks.subject import NewSubject, Subject, task_body
 from benchmarks.wire import Link, Stream, event
 
 CANCEL_MAX_MS: Final = 1_000.0
@@ -174,7 +174,7 @@ class Bench:
 
     async def _hung_up(self) -> int:
         async with asyncio.timeout(HUNG_UP_TIMEOUT_S):
-            while not (seen := await self.provider.ask("GET", "/hung-up")):
+            while not (seen := await self.provider.ask("GET", "/hung-up")):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.001)
         return seen[0]
 
@@ -221,12 +221,13 @@ async def _measure(subject: Subject, prefix: str, rounds: int) -> Samples:
     return bench.samples
 
 
-async def measure(subject: Subject, *, rounds: int) -> Section:
-    """Measure all rows, idle and busy.
+async def measure(new_subject: NewSubject, *, rounds: int) -> Section:
+    """Measure all rows, idle and busy, on one server.
 
     Raises:
         BenchmarkError: something was not as expected.
     """
+    subject = new_subject("latency")
     subject.script = SCRIPT
     subject.start(step_max=100_000)
     await subject.wait_ready()

@@ -15,11 +15,9 @@ from typing import Any, Final
 
 from benchmarks.processes import BenchmarkError
 from benchmarks.sections import Section, shown, verdict
-from benchmarks.subject import Subject, task_body
+from benchmarks.subject import NewSubject, Subject, task_body
 from benchmarks.wire import Link, event
 
-COUNTS: Final = (10, 100, 1_000, 10_000)
-QUICK_COUNTS: Final = (10, 100, 1_000)
 READY_MAX_S: Final = 5.0
 """The issue: "10,000 unfinished tasks: serving again within seconds"."""
 RUNNING_MAX: Final = 512
@@ -133,7 +131,7 @@ async def _create(subject: Subject, tasks: int) -> None:
             for _ in range(min(CREATING, tasks)):
                 group.create_task(create_some())
         # created, working, tools_updated, item and part added: what follows is text.
-        while subject.look(_STREAMING, [5 + WORDS])[0] < tasks:
+        while subject.look(_STREAMING, [5 + WORDS])[0] < tasks:  # noqa: ASYNC110 - another process
             await asyncio.sleep(LOOK_S)
 
 
@@ -148,7 +146,7 @@ async def _first_delta(subject: Subject, task_id: str, after_seq: int) -> float:
 
 async def _put_back(subject: Subject, owner: str) -> tuple[float, float]:
     """Wait until the dead owner has no task; return when that was, and the CPU seconds by then."""
-    while subject.look(_NOT_PUT_BACK, [owner])[0]:
+    while subject.look(_NOT_PUT_BACK, [owner])[0]:  # noqa: ASYNC110 - another process
         await asyncio.sleep(LOOK_S)
     return (time.perf_counter_ns() - subject.begun_ns) / 1e9, subject.cpu_s
 
@@ -170,16 +168,16 @@ async def _all_done(subject: Subject) -> int:
     return peak
 
 
-async def measure(subjects: Sequence[Subject], counts: Sequence[int]) -> Section:
-    """Measure with each number of tasks, on a subject of its own.
+async def measure(new_subject: NewSubject, counts: Sequence[int]) -> Section:
+    """Measure with each number of tasks, in a database of its own.
 
     Raises:
         BenchmarkError: see `measure_one`.
     """
     found: list[Recovered] = []
-    for subject, tasks in zip(subjects, counts, strict=True):
+    for tasks in counts:
         print(f"\rrecovery: {tasks:,} tasks ", end="", file=sys.stderr, flush=True)
-        found.append(await measure_one(subject, tasks))
+        found.append(await measure_one(new_subject(f"recovery-{tasks}"), tasks))
     print(file=sys.stderr)
     return section(found)
 

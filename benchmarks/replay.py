@@ -12,12 +12,10 @@ from benchmarks.crowd import Crowd, Watched, raise_file_limit
 from benchmarks.processes import environment, run_to_end
 from benchmarks.sections import Section, p50, shown
 from benchmarks.servers import PROMPT
-from benchmarks.subject import Subject
+from benchmarks.subject import NewSubject, Subject
 from benchmarks.wire import Link, event
 
 DELTAS: Final = 10_000
-READERS: Final = (1, 10, 100)
-QUICK_READERS: Final = (1, 10)
 TIMEOUT_S: Final = 120.0
 SETTLE_S: Final = 0.2
 
@@ -42,7 +40,7 @@ class Bench:
         body = {"task_id": task_id, "stream": True, "user_message_content": PROMPT}
         content = json.dumps(body | {"agent_config": agent})
         crowd = self._crowd("/v1/tasks", readers=1, body=content)
-        await self._read(f"live", crowd)
+        await self._read("live", crowd)
         return task_id
 
     async def replay(self, task_id: str, *, readers: int, kind: str) -> None:
@@ -64,9 +62,7 @@ class Bench:
         subject = self._subject
         before_s = subject.cpu_s
         argv = [sys.executable, "-m", "benchmarks.crowd", json.dumps(asdict(crowd))]
-        output = run_to_end(
-            argv, core=subject.cores.load, timeout_s=TIMEOUT_S, env=environment({})
-        )
+        output = run_to_end(argv, core=subject.cores.load, timeout_s=TIMEOUT_S, env=environment({}))
         await asyncio.sleep(SETTLE_S)
         watched = Watched(**json.loads(output))
         wall_s = (watched.ended_ns - watched.begun_ns) / 1e9
@@ -74,13 +70,14 @@ class Bench:
         self.figures[key].append((watched.deltas / wall_s, watched.deltas / cpu_used_s))
 
 
-async def measure(subject: Subject, *, rounds: int, readers: Sequence[int]) -> Section:
+async def measure(new_subject: NewSubject, *, rounds: int, readers: Sequence[int]) -> Section:
     """Measure live, unsealed and sealed, one after the other, on one database.
 
     Raises:
         BenchmarkError: a stream was not whole.
     """
     raise_file_limit()
+    subject = new_subject("replay")
     subject.start()
     await subject.wait_ready()
     bench = Bench(subject)
@@ -126,12 +123,24 @@ def section(figures: Figures, *, readers: Sequence[int], resumed_ms: float) -> S
     for key, title in kinds:
         per_s, per_cpu_s = _medians(figures[key])
         lines.append(
-            (title, shown(per_s), shown(per_s / live[0]), shown(per_cpu_s), shown(per_cpu_s / live[1]))
+            (
+                title,
+                shown(per_s),
+                shown(per_s / live[0]),
+                shown(per_cpu_s),
+                shown(per_cpu_s / live[1]),
+            )
         )
     return Section(
         key="replay",
         title=f"Replay of a finished task of {DELTAS:,} deltas, and the same live",
-        headings=("who reads", "deltas per second, all readers", "x live", "per CPU second", "x live"),
+        headings=(
+            "who reads",
+            "deltas per second, all readers",
+            "x live",
+            "per CPU second",
+            "x live",
+        ),
         lines=lines,
         note=f"A reader that lacks the last ten events of the sealed task has them after "
         f"{shown(resumed_ms)} ms (p50).",

@@ -36,7 +36,7 @@ class Section:
         """Return it as Markdown."""
         rows = ["| " + " | ".join(line) + " |" for line in (self.headings, *self.lines)]
         rows.insert(1, "|" + "---|" * len(self.headings))
-        return "\n".join([f"### {self.title}", "", *rows, *([""] + [self.note] if self.note else [])])
+        return "\n".join([f"### {self.title}", "", *rows, *(["", self.note] if self.note else [])])
 
     def text(self) -> str:
         """Return it as aligned text."""
@@ -82,9 +82,9 @@ def marked(name: str, text: str) -> str:
 
 
 def with_part(page: str, name: str, text: str) -> str:
-    """Return the page with its part `name` replaced, or put at its end.
+    r"""Return the page with its part `name` replaced, or put at its end.
 
-    >>> with_part("Page\\n", "a", "new") == "Page\\n\\n" + marked("a", "new")
+    >>> with_part("Page\n", "a", "new") == "Page\n\n" + marked("a", "new")
     True
     """
     found = _part(name).search(page)

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,6 +148,10 @@ class Subject:
         env = environment({})
         core = self.cores.server
         return json.loads(run_to_end(argv, core=core, timeout_s=COMMAND_TIMEOUT_S, env=env))
+
+
+NewSubject = Callable[[str], Subject]
+"""Makes a subject of that name, with a database of its own."""
 
 
 def task_body(task_id: str, text: str = "Hi", *, model: str | None = None) -> dict[str, Any]:

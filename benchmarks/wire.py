@@ -150,9 +150,9 @@ class Stream:
 
 
 def event(kind: str) -> str:
-    """Return what the frame of an event of that kind holds, and nothing else does.
+    r"""Return what the frame of an event of that kind holds, and nothing else does.
 
     >>> event("task.paused")
-    'event: task.paused\\n'
+    'event: task.paused\n'
     """
     return f"event: {kind}\n"

@@ -83,7 +83,7 @@ class Report:
                 "# The last long run",
                 "",
                 "Written by `make test-long` (`python -m tests.faults`); "
-                "[what it does](../../docs/explanation/faults.md).",
+                "[what it shows](../../docs/explanation/what-happens-when.md).",
                 "",
                 *_table(("", ""), facts.items()),
                 "",
