@@ -37,11 +37,11 @@ compile = $(LOCK_UV) pip compile pyproject.toml --quiet --universal --python-ver
 DEMO := $(VENV)/.installed-demo
 TEST := $(VENV)/.installed-test
 
-.PHONY: help demo test coverage check format docs lock bench clean
+.PHONY: help demo test test-long coverage check format docs lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## print this table
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(DEMO) ## run one agent task on a small model on this machine: no key, no service
 	@echo '==> agentlin run'
@@ -49,6 +49,9 @@ demo: $(DEMO) ## run one agent task on a small model on this machine: no key, no
 
 test: $(TEST) ## run the tests (PYTEST_ARGS="-k name" narrows them)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-long: $(TEST) ## kill the server everywhere, ten thousand steps (half an hour); writes down the result
+	$(BIN)/python -m tests.faults --thorough --steps 10000 --report tests/faults/LAST_LONG_RUN.md
 
 coverage: $(TEST) ## run the tests and hold branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)

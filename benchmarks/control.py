@@ -69,9 +69,8 @@ def _viewers(scale: Scale) -> Section:
         title="What viewers of a task cost its creator",
         headings=viewer_rows.HEADINGS,
         lines=viewer_rows.table(results),
-        note="One viewer of the thousand: "
-        + ", ".join(f"{value:.3g} {name}" for name, value in cost.items())
-        + ".",
+        note=f"One viewer of the thousand costs {cost['cpu_ms_per_s']:.2g} ms of CPU per second "
+        f"and {cost['memory_kb']:.2g} kB of memory.",
         missed=[
             f"{result.row.title}: {result.ratio:.2f} x" for result in results if not result.is_ok
         ],

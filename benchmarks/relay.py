@@ -30,6 +30,7 @@ from benchmarks.mock_provider import BURST_TOKENS
 from benchmarks.processes import BenchmarkError, Cores, Processes, choose_cores
 from benchmarks.report import Result, as_json, markdown, print_table
 from benchmarks.rows import ROWS, Row, Shape, figure
+from benchmarks.sections import rewrite_rest
 from benchmarks.servers import KINDS, Server, start_provider, start_server
 
 IDLE_S = 1.0
@@ -114,7 +115,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--rounds", type=int, help="rounds per row (5, or 2 with --quick)")
     add("--burst", type=int, default=BURST_TOKENS, help="deltas per write of a flat-out provider")
     add("--json", type=Path, metavar="FILE", help="write everything as JSON")
-    add("--markdown", type=Path, metavar="FILE", help="write the table as a Markdown page")
+    add("--markdown", type=Path, metavar="FILE", help="write the table into a Markdown page")
     add("--check", action="store_true", help="exit with 1 if a target is missed")
     return parser.parse_args(argv)
 
@@ -171,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps(as_json(results, about), indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(markdown(results, about))
+        rewrite_rest(options.markdown, markdown(results, about))
     if any(result.errors for result in results):
         return FAILED
     is_short = any(result.verdict.startswith("short") for result in results)

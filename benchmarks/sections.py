@@ -104,6 +104,12 @@ def rewrite(path: Path, name: str, text: str) -> None:
     path.write_text(with_part(page, name, text))
 
 
+def rewrite_rest(path: Path, text: str) -> None:
+    """Replace everything but the marked parts of the page at `path`, which may be missing."""
+    kept = marked_parts(path.read_text()) if path.exists() else ""
+    path.write_text(f"{text.rstrip()}\n" + (f"\n{kept}" if kept else ""))
+
+
 def _part(name: str) -> "re.Pattern[str]":
     pattern = rf"<!-- (?P<name>{name}): written by the tool -->\n.*?<!-- /(?P=name) -->\n"
     return re.compile(pattern, re.DOTALL)

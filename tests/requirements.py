@@ -81,6 +81,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
     "dispatch.bounded": "Never more tasks run at once than allowed.",
     "dispatch.fair": "One user's many tasks do not starve another's one.",
     "server.leaves-nothing": "No background task outlives its owner; final tasks take no memory.",
+    "intents.done": "What was recorded as wanted is done, also if its first try failed.",
     "server.drain": "A stopping server takes no task, and begins none that waits.",
 }
 

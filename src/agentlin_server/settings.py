@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     timeout_s: float | None = Field(
         default=None,
         gt=0,
-        description="how long a task may take that does not say itself, in seconds; unset: for ever",
+        description="how long a task may take if it does not say, in seconds; unset: for ever",
     )
     paused_max_s: float = Field(
         default=24 * 3600.0, gt=0, description="how long a task may be paused, in seconds"

@@ -67,7 +67,11 @@ def _kill_everywhere(report: Report, name: str, asked: argparse.Namespace) -> No
 
     async def play() -> tuple[int, Tally]:
         commits = await count_commits(name)
-        kinds = all_kills(name, commits, seed=asked.seed) if asked.thorough else few_kills(name, commits)
+        kinds = (
+            all_kills(name, commits, seed=asked.seed)
+            if asked.thorough
+            else few_kills(name, commits)
+        )
         kills = list(kinds)
         left = iter(range(1, len(kills) + 1))
         return commits, await play_kills(

@@ -64,7 +64,7 @@ def check_log(subject: Subject, log: Sequence[Frame]) -> None:
     _check_pauses(subject, log)
 
 
-def check_end(subject: Subject, log: Sequence[Frame], task: Mapping[str, Any]) -> None:
+def check_end(subject: Subject, task: Mapping[str, Any]) -> None:
     """Look at a task that has ended: as it may, with the right text and the answers given."""
     status = task["status"]
     require(

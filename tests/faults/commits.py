@@ -1,7 +1,7 @@
 """A kill at every commit of a scripted run, one after the other."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 

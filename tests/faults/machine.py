@@ -28,45 +28,40 @@ from hypothesis.stateful import (
 )
 
 from tests.faults import actions
-from tests.faults.actions import ASK
-from tests.faults.checker import IDEMPOTENT, READ, UNSAFE
+from tests.faults.drawing import plans
 from tests.faults.keeping import kept_if_failed
 from tests.faults.power import Cut
-from tests.faults.screenplay import Call, Plan, PlanStep
+from tests.faults.screenplay import Plan
 from tests.faults.subject import Subject
 from tests.faults.world import World, living_world
 
 STEPS_EACH: Final = 50
 """Steps of one example."""
 
+_NO_HEALTH_CHECKS: Final = (
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+    HealthCheck.too_slow,
+)
 _TASKS_MAX: Final = 12
 _KNOWN_S: Final = 1.0
 _REST_S: Final = 0.5
 _SETTINGS: Final = {"running_max": 4, "seal_after_s": 0.1}
 
-_calls = st.sampled_from(
-    (
-        (Call(UNSAFE, {"text": "r", "delay_s": 0.05}),),
-        (Call(UNSAFE, {"text": "r"}), Call(IDEMPOTENT, {"text": "s", "delay_s": 0.05})),
-        (Call(IDEMPOTENT, {"text": "s", "delay_s": 0.1}), Call(READ)),
-        (Call(f"{ASK}_a"),),
-        (Call(f"{ASK}_a"), Call(f"{ASK}_b"), Call(UNSAFE, {"text": "r"})),
-        (Call("no_such_tool"),),
-    )
-)
-_steps = st.builds(
-    PlanStep,
-    thoughts=st.sampled_from((0, 3)),
-    words=st.integers(1, 12),
-    delay_s=st.sampled_from((0.0, 0.002, 0.02)),
-    calls=_calls,
-    breaks=st.sampled_from((0, 0, 0, 1, 3)),
-)
-_last_steps = st.builds(PlanStep, words=st.integers(1, 30), delay_s=st.sampled_from((0.0, 0.01)))
-_plans = st.tuples(st.lists(_steps, max_size=2), _last_steps).map(lambda both: (*both[0], both[1]))
-
 _RACERS: Final = st.sampled_from(
-    ("again", "answer", "answer", "cancel", "cancel", "delete", "pause", "pause", "resume", "resume")
+    (
+        "again",
+        "answer",
+        "answer",
+        "cancel",
+        "cancel",
+        "delete",
+        "pause",
+        "pause",
+        "resume",
+        "resume",
+    )
 )
 
 _Action = Callable[[World, Subject], Awaitable[object]]
@@ -177,7 +172,9 @@ class Machine(RuleBasedStateMachine):
         self.portal.call(self.world.note, f"-- {what}")
 
     @initialize(
-        target=subjects, number=st.integers(0, 2**32), first=st.lists(_plans, min_size=1, max_size=3)
+        target=subjects,
+        number=st.integers(0, 2**32),
+        first=st.lists(plans, min_size=1, max_size=3),
     )
     def begin(self, number: int, first: list[Any]) -> Any:
         if self.score.failure is not None:
@@ -190,7 +187,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._number < _TASKS_MAX)
     @rule(
         target=subjects,
-        steps=_plans,
+        steps=plans,
         mode=st.sampled_from(("stream", "stream", "background", "wait")),
         session=st.sampled_from((None, None, "s1", "s2")),
         on_busy=st.sampled_from((None, None, "enqueue", "reject", "interrupt")),
@@ -263,18 +260,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         subject=subjects,
-        racers=st.lists(
-            st.tuples(_RACERS, st.integers(0, 20)), min_size=2, max_size=3
-        ),
+        racers=st.lists(st.tuples(_RACERS, st.integers(0, 20)), min_size=2, max_size=3),
         dies=st.sampled_from(("not", "not", "before", 1, 2, 5)),
     )
     def race(self, subject: Subject, racers: list[tuple[str, int]], dies: str | int) -> None:
         self.note(f"race {subject.key} {racers} dies={dies}")
         self.do(self._race, subject, racers, dies)
 
-    async def _race(
-        self, subject: Subject, racers: list[tuple[str, int]], dies: str | int
-    ) -> None:
+    async def _race(self, subject: Subject, racers: list[tuple[str, int]], dies: str | int) -> None:
         if isinstance(dies, int):
             self.world.arm(dies)
         elif dies == "before":
@@ -305,7 +298,9 @@ class Machine(RuleBasedStateMachine):
     def list_tasks(self) -> None:
         self.do(actions.list_all, self.world)
 
-    @rule(how=st.sampled_from(("kill", "kill", "arm", "arm", "stop", *Cut)), commits=st.integers(1, 9))
+    @rule(
+        how=st.sampled_from(("kill", "kill", "arm", "arm", "stop", *Cut)), commits=st.integers(1, 9)
+    )
     def end_process(self, how: str | Cut, commits: int) -> None:
         self.note(f"end_process {how} {commits}")
         self.do(self._end_process, how, commits)
@@ -368,7 +363,7 @@ def run_machine(
                     max_examples=max(1, steps // STEPS_EACH),
                     stateful_step_count=STEPS_EACH,
                     phases=[Phase.generate],
-                    suppress_health_check=list(HealthCheck),
+                    suppress_health_check=_NO_HEALTH_CHECKS,
                     deadline=None,
                     database=None,
                     derandomize=False,

@@ -89,7 +89,7 @@ class Reader:
         if self.is_creator and self._last is None:
             request = ("POST", "", {**self.subject.body, "stream": True}, self.subject.headers)
         else:
-            stays = self._is_resting or self.rng.random() < 0.7  # noqa: PLR2004 # mostly
+            stays = self._is_resting or self.rng.random() < 0.7
             query = "?until=final" if stays else ""
             request = ("GET", f"{self.subject.path}/events{query}", None, headers)
         async with self.host.api.stream(*request) as answer:
@@ -105,14 +105,15 @@ class Reader:
             self._is_resting = True
             require(self._last is not None, "204 to a reader without any event")
             return True
-        said = (await answer.aread()).decode()
+        said, is_expected = (await answer.aread()).decode(), False
         subject = self.subject
         if self.is_creator and self._last is None:
             subject.is_refused = True
-            is_expected = status == httpx.codes.CONFLICT
-            is_expected &= subject.is_deletion_asked or subject.body.get("on_busy") == "reject"
-        else:
-            is_expected = status == httpx.codes.NOT_FOUND and subject.is_deletion_asked
+            is_expected = status == httpx.codes.CONFLICT and (
+                subject.is_deletion_asked or subject.body.get("on_busy") == "reject"
+            )
+        if status == httpx.codes.NOT_FOUND:
+            is_expected = subject.is_deletion_asked
         require(is_expected, f"{subject.key}: a stream is refused: {status} {said[:500]}")
         self._is_done = True
         return True
@@ -120,7 +121,7 @@ class Reader:
     async def _follow(self, answer: httpx.Response) -> bool:
         cuts = self.host.power_cuts
         stream = CheckedStream(resumed_after=None if self._last is None else self._last.seq)
-        leaves = self.drops and self.rng.random() < 0.5  # noqa: PLR2004 # every second time
+        leaves = self.drops and self.rng.random() < 0.5
         left = self.rng.randrange(1, 40) if leaves else _STAYS
         async for data in answer.aiter_raw():
             for frame in stream.feed(data):

@@ -8,10 +8,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from tests.faults.commits import Tally
 
-_HEADER = ("scripted run", "commits", "runs", "kills", "power cuts", "log lost", "failures", "time")
+_EXPLAINED: Final = "[what it shows](../../docs/explanation/what-happens-when.md)"
+_HEADER: Final = (
+    "scripted run",
+    "commits",
+    "runs",
+    "kills",
+    "power cuts",
+    "log lost",
+    "failures",
+    "time",
+)
 
 
 @dataclass(slots=True)
@@ -82,8 +93,7 @@ class Report:
             [
                 "# The last long run",
                 "",
-                "Written by `make test-long` (`python -m tests.faults`); "
-                "[what it shows](../../docs/explanation/what-happens-when.md).",
+                f"Written by `make test-long` (`python -m tests.faults`); {_EXPLAINED}.",
                 "",
                 *_table(("", ""), facts.items()),
                 "",
@@ -93,7 +103,9 @@ class Report:
                 "",
                 "## The state machine",
                 "",
-                *_table(("what", "how often"), sorted((k, str(v)) for k, v in self._counts.items())),
+                *_table(
+                    ("what", "how often"), sorted((k, str(v)) for k, v in self._counts.items())
+                ),
                 "",
             ]
         )
@@ -107,7 +119,10 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def _commit() -> str:
     def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=False  # noqa: S607
+            ["git", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout.strip()
 

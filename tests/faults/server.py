@@ -89,8 +89,8 @@ def run(
     os.environ.update(settings)
     real_time = time.time
     time.time = lambda: real_time() + levers.clock_s.value
-    vars(store)["GroupWriter"] = partial(FaultyWriter, faults=faults, levers=levers)
-    vars(providers)["ScriptedModel"] = lambda _: ScriptedModel(Screenplay())
+    store.__dict__["GroupWriter"] = partial(FaultyWriter, faults=faults, levers=levers)
+    providers.__dict__["ScriptedModel"] = lambda _: ScriptedModel(Screenplay())
     sys.argv = ["agentlin", "serve"]
     sys.exit(agentlin())
 

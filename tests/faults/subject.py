@@ -25,9 +25,7 @@ class Seen:
     """
 
     frames: dict[str, Frame] = field(default_factory=dict[str, Frame])
-    tasks: dict[int, list[dict[str, Any]]] = field(
-        default_factory=dict[int, list[dict[str, Any]]]
-    )
+    tasks: dict[int, list[dict[str, Any]]] = field(default_factory=dict[int, list[dict[str, Any]]])
     final: str | None = None
     at_risk: set[str] = field(default_factory=set[str])
     lost: set[str] = field(default_factory=set[str])

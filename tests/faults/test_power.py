@@ -59,15 +59,15 @@ def test_a_log_that_is_not_there_ends_at_0(tmp_path: Path) -> None:
     assert read_wal(tmp_path / "none").end == 0
 
 
-@pytest.mark.parametrize("begins_anew", [False, True])
+@pytest.mark.parametrize("before", ["nothing", "a checkpoint"])
 @pytest.mark.parametrize("how", list(Cut))
 @pytest.mark.parametrize("seed", range(5))
 def test_a_cut_takes_nothing_that_was_synced(
-    db: Path, writer: sqlite3.Connection, tmp_path: Path, how: Cut, seed: int, begins_anew: bool
+    db: Path, writer: sqlite3.Connection, tmp_path: Path, how: Cut, seed: int, before: str
 ) -> None:
     survivors = Survivors(db, tmp_path / "survivors")
     _insert(writer, range(3))
-    if begins_anew:
+    if before == "a checkpoint":  # then the log begins anew
         writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
     survivors.note()
     _insert(writer, range(3, 9))

@@ -29,6 +29,8 @@ MIB = 1024 * 1024
 class Endless(tuple[Step, ...]):
     """An answer whose last step is repeated for ever."""
 
+    __slots__ = ()
+
     def __iter__(self) -> Iterator[Step]:
         yield from super().__iter__()
         while True:
@@ -53,8 +55,7 @@ async def _run(world: World, task_id: str) -> CheckedStream:
     body = {"user_message_content": "Hi", "stream": True, "task_id": task_id}
     stream = CheckedStream()
     async with world.api.stream("POST", "", body) as answer:
-        async for data in answer.aiter_raw():
-            stream.feed(data)
+        stream.feed(await answer.aread())
     stream.close()
     return stream
 

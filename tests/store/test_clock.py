@@ -34,21 +34,37 @@ async def test_a_repeat_does_not_wind_the_clock_up_again(store: Store) -> None:
     assert again.task == first.task
 
 
-async def test_the_clock_changes_with_the_status_and_only_if_it_is_given(store: Store) -> None:
+async def test_a_tasks_own_time_stands_still_while_it_rests(store: Store) -> None:
     writer = await started(store, deadline_at=1_500.0)
-    resting = TaskClock(deadline_at=9_000.0, time_left_s=499.0)
-    await writer.change(Status.INPUT_REQUIRED, clock=resting)
+    await writer.change(Status.INPUT_REQUIRED, at=1_100.0, rest_max_s=50.0)
+    resting = TaskClock(deadline_at=1_150.0, time_left_s=400.0)
     assert (await row_of(store, writer.pk)).clock == resting
     writer = await taken_over(store, writer.pk)
-    await writer.change(Status.INPUT_REQUIRED)
-    assert (await row_of(store, writer.pk)).clock == resting
-    going = TaskClock(deadline_at=2_000.0)
-    await (await taken_over(store, writer.pk)).change(Status.QUEUED, clock=going)
+    await writer.change(Status.INPUT_REQUIRED, at=1_120.0, rest_max_s=50.0)
+    assert (await row_of(store, writer.pk)).clock == resting, "a partial answer wins no time"
+    await (await taken_over(store, writer.pk)).change(Status.QUEUED, at=1_140.0)
+    going = TaskClock(deadline_at=1_540.0)
+    assert (await row_of(store, writer.pk)).clock == going
     writer = await begun(store)
     await writer.append(event("task.unknown", writer.seq))
-    assert (await row_of(store, writer.pk)).clock == going
-    await (await taken_over(store, writer.pk)).change(Status.QUEUED, clock=TaskClock())
+    await (await taken_over(store, writer.pk)).change(Status.QUEUED, at=1_200.0)
+    assert (await row_of(store, writer.pk)).clock == going, "a recovery is no rest"
+
+
+async def test_a_task_without_a_limit_has_that_of_its_rest_only(store: Store) -> None:
+    writer = await started(store)
+    await writer.change(Status.INPUT_REQUIRED, at=1_100.0, rest_max_s=50.0)
+    assert (await row_of(store, writer.pk)).clock == TaskClock(deadline_at=1_150.0)
+    await (await taken_over(store, writer.pk)).change(Status.QUEUED, at=1_140.0)
     assert (await row_of(store, writer.pk)).clock == TaskClock()
+
+
+async def test_a_deadline_that_is_past_when_the_rest_begins_is_past_after_it(store: Store) -> None:
+    writer = await started(store, deadline_at=1_000.0)
+    await writer.change(Status.INPUT_REQUIRED, at=1_100.0, rest_max_s=50.0)
+    assert (await row_of(store, writer.pk)).clock.time_left_s == 0.0
+    await (await taken_over(store, writer.pk)).change(Status.QUEUED, at=1_120.0)
+    assert await store.due(at=1_120.0, limit=9) == [writer.pk]
 
 
 async def test_the_longest_past_come_first_and_no_more_than_asked_for(store: Store) -> None:
@@ -68,7 +84,7 @@ async def test_a_task_that_rests_is_due_at_the_limit_of_its_rest(
 ) -> None:
     writer = await started(store, deadline_at=10.0)
     await store.request(writer.pk, IntentKind.PAUSE, actor="ann", at=1.0)
-    await writer.change(status, clock=TaskClock(deadline_at=50.0, time_left_s=5.0))
+    await writer.change(status, at=5.0, rest_max_s=45.0)
     assert await store.due(at=49.9, limit=9) == []
     assert await store.due(at=50.0, limit=9) == [writer.pk]
 
@@ -97,9 +113,8 @@ async def test_the_deadlines_of_the_unfinished_move_with_the_wall_clock(store: S
 async def test_what_is_left_of_a_tasks_time_does_not_move_with_the_wall_clock(
     store: Store,
 ) -> None:
-    writer = await started(store)
-    clock = TaskClock(deadline_at=50.0, time_left_s=5.0)
-    await writer.change(Status.INPUT_REQUIRED, clock=clock)
+    writer = await started(store, deadline_at=10.0)
+    await writer.change(Status.INPUT_REQUIRED, at=5.0, rest_max_s=45.0)
     await store.shift_deadlines(100.0)
     moved = TaskClock(deadline_at=150.0, time_left_s=5.0)
     assert (await row_of(store, writer.pk)).clock == moved

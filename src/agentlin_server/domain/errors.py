@@ -191,5 +191,9 @@ class StorageError(AgentlinError):
     """The database could not be read or written (disk full, locked, damaged)."""
 
 
+class DamagedLogError(StorageError):
+    """A task's log can't be read any more. The task can only be deleted."""
+
+
 class TemplateError(AgentlinError):
     """A prompt names a variable that was not given."""

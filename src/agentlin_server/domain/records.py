@@ -137,7 +137,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         status: The task's status after it, None if it stays. Into `queued` the task gives up
             its worker, and can be claimed when it is its turn; into `paused` it only goes if
             that is still wanted.
-        clock: When the task expires from now on; written with a status only.
+        rest_max_s: How long the rest may last that begins with the status. A task's own time
+            stands still while it rests (contract, section 4, Time).
         attempts: New count of claims without progress, None leaves it.
         barrier: Sync to disk before it counts.
     """
@@ -153,7 +154,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     is_deltas: bool = False
     barrier: bool = False
     status: Status | None = None
-    clock: "TaskClock | None" = None
+    rest_max_s: float | None = None
     attempts: int | None = None
     usage: bytes | None = None
     error: bytes | None = None
@@ -174,16 +175,6 @@ class TaskClock:
 
     deadline_at: float | None = None
     time_left_s: float | None = None
-
-    def resting(self, *, at: float, limit_s: float) -> "TaskClock":
-        """Return the clock of a task that begins to rest, for `limit_s` seconds at most."""
-        left = None if self.deadline_at is None else max(0.0, self.deadline_at - at)
-        return TaskClock(deadline_at=at + limit_s, time_left_s=left)
-
-    def running(self, *, at: float) -> "TaskClock":
-        """Return the clock of a task that rested and goes on."""
-        left = self.time_left_s
-        return TaskClock(deadline_at=None if left is None else at + left)
 
     def is_due(self, at: float) -> bool:
         """True if the task has expired by `at`."""

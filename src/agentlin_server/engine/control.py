@@ -1,5 +1,6 @@
 """What clients may do to tasks: recorded first, so that it is done even if this process dies."""
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ import anyio
 
 from agentlin_server.domain import events
 from agentlin_server.domain.errors import (
+    DamagedLogError,
     TaskNotCancelableError,
     TaskNotFoundError,
     TaskNotPausableError,
@@ -21,10 +23,12 @@ from agentlin_server.domain.status import RESTING, TERMINAL, Signal, Status
 from agentlin_server.engine.dispatcher import Dispatcher
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.limits import EngineLimits
-from agentlin_server.engine.reader import TaskReader
+from agentlin_server.engine.reader import TaskReader, unreadable_task
 from agentlin_server.engine.run import Wishes
 from agentlin_server.engine.runs import RunHandle, Runs
 from agentlin_server.engine.takeover import Takeover
+
+log = logging.getLogger(__name__)
 
 _TIMED_OUT: Final = -32006
 
@@ -112,9 +116,13 @@ class Control:
 
     async def apply_delete(self, task: TaskRow) -> Json:
         """Do what a recorded delete wants."""
-        if task.status not in TERMINAL:
-            await self.apply_cancel(task.pk)
-        snapshot = await self.reader.snapshot(await self._current(task))
+        try:
+            if task.status not in TERMINAL:
+                await self.apply_cancel(task.pk)
+            snapshot = await self.reader.snapshot(await self._current(task))
+        except DamagedLogError:
+            log.exception("task %s is removed although its log can't be read", task.id)
+            snapshot = unreadable_task(task)
         await self.remove(task.pk)
         return snapshot
 
@@ -140,13 +148,15 @@ class Control:
     async def expire(self, pk: TaskPk) -> None:
         """End a task whose time is over; nothing if it got more time, or ended, just now."""
         row = await self.store.get_by_pk(pk)
-        if row is None or row.status in TERMINAL:
+        if row is None or row.status in TERMINAL or (last := self._expired_if_due(row)) is None:
             return
-        if (handle := self.runs.get(pk)) is not None:
-            handle.run.expire_if_due(self.clock(), self._expired(row))
+        handle = self.runs.get(pk)
+        if handle is not None and handle.run.generation == row.generation:
+            handle.run.stop(Signal.EXPIRE, last)
             await self._wait_ended(handle)
         with suppress(TaskNotFoundError):
             await self.takeover.end(pk, Signal.EXPIRE, self._expired_if_due)
+        self.wishes.pauses.discard(pk)
         self.dispatcher.wake()
 
     def _expired_if_due(self, task: TaskRow) -> Draft | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 
-from agentlin_server.domain.errors import AgentlinError
+from agentlin_server.domain.errors import StaleWriterError
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import Clock, Store
 from agentlin_server.engine.control import Control
@@ -49,7 +49,7 @@ class Deadlines:
         while True:
             try:
                 await self.look()
-            except AgentlinError:
+            except Exception:  # nothing may end this loop but the server's end
                 log.exception("can't look for expired tasks; trying again")
             await anyio.sleep(self.look_every_s)
 
@@ -66,6 +66,8 @@ class Deadlines:
     async def _expire(self, pk: TaskPk) -> None:
         try:
             await self.control.expire(pk)
+        except StaleWriterError:  # its turn came just then; the next look finds its run
+            log.info("task row %s was claimed while it was to expire", pk)
         except Exception:  # one damaged log must not keep the others from expiring
             log.exception("task row %s is due, and can't be expired; trying again", pk)
 

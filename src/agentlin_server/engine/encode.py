@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agentlin_server.domain.errors import DamagedLogError
 from agentlin_server.domain.events import (
     SNAPSHOT_TYPES,
     AnyDraft,
@@ -64,8 +65,15 @@ def type_of(line: bytes) -> str:
 
 
 def decode_event(line: bytes) -> Json:
-    """Return an event's wire form."""
-    return _decode(line)
+    """Return an event's wire form.
+
+    Raises:
+        DamagedLogError: it is not JSON any more.
+    """
+    try:
+        return _decode(line)
+    except msgspec.DecodeError as exc:
+        raise DamagedLogError(f"an event of a task's log is damaged: {exc}") from exc
 
 
 def needs_snapshot(line: bytes) -> bool:

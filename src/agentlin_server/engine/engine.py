@@ -147,6 +147,7 @@ class Engine:
         async with anyio.create_task_group() as group:
             await group.start(self._dispatcher.serve)
             group.start_soon(self._recovery.recover, dead)
+            group.start_soon(self._recovery.serve)
             group.start_soon(self._deadlines.serve)
             group.start_soon(self._retention.serve)
             group.start_soon(self._purge)
@@ -218,7 +219,10 @@ class Engine:
     async def _create(self, new: NewTask) -> Created:
         created = await self._store.create(new)
         for pk in created.superseded:
-            await self._control.apply_cancel(pk)
+            try:
+                await self._control.apply_cancel(pk)
+            except AgentlinError:  # it is recorded: done as soon as it can be
+                log.exception("a task that a new one supersedes can't be canceled yet")
         return created
 
     async def _rescue(self, pk: TaskPk) -> None:
@@ -228,7 +232,7 @@ class Engine:
         while True:
             try:
                 await self._store.purge(at=self._clock())
-            except AgentlinError:
+            except Exception:
                 log.exception("can't forget expired idempotency records; trying again")
             await anyio.sleep(_PURGE_EVERY_S)
 

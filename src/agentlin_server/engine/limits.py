@@ -40,6 +40,9 @@ class EngineLimits:
     seal_after_s: float = 60.0
     keep_s: float | None = None
 
-    def rest_max_s(self, status: Status) -> float:
-        """How long a task may be in a resting status."""
-        return self.paused_max_s if status is Status.PAUSED else self.input_required_max_s
+    def rest_max_s(self, status: Status) -> float | None:
+        """How long a task may be in a resting status; None for all others."""
+        return {
+            Status.PAUSED: self.paused_max_s,
+            Status.INPUT_REQUIRED: self.input_required_max_s,
+        }.get(status)

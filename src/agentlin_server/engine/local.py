@@ -5,13 +5,13 @@ runs: none outlives it.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from agentlin_server.domain.errors import AgentlinError, StaleWriterError
+from agentlin_server.domain.errors import StaleWriterError
 from agentlin_server.domain.ports import Store
 from agentlin_server.domain.records import Claimed
 from agentlin_server.engine.dispatcher import Run
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _SWEEP_S: Final = 5.0
 """How often to look for tasks that wait, should a wake have been lost."""
+_RETRY_S: Final = 0.5
 
 
 class LocalDispatcher:
@@ -53,6 +54,7 @@ class LocalDispatcher:
         self._sweep_s = sweep_s
         self._wake = anyio.Event()
         self._group: TaskGroup | None = None
+        self._sweep_at = 0.0
         self._is_claiming = True
         self._has_waiting = True
         self._has_more = False
@@ -70,16 +72,13 @@ class LocalDispatcher:
 
     def release(self) -> None:
         """Give a slot back; whoever waits is looked for."""
-        self.running -= 1
-        if self.running == 0:
-            self._idle.set()
-            self._idle = anyio.Event()
+        self._give_back(1)
         if self._has_waiting:
             self._wake.set()
 
     def wake(self) -> None:
         """Look soon whether a task that waits can be claimed."""
-        self._has_waiting = self._has_more = True
+        self._has_waiting = True
         self._wake.set()
 
     async def wait_idle(self) -> None:
@@ -102,37 +101,58 @@ class LocalDispatcher:
         async with anyio.create_task_group() as group:
             self._group = group
             task_status.started()
+            self._sweep_at = anyio.current_time() + self._sweep_s
             try:
                 while True:
                     await self._claim_waiting(group)
-                    with anyio.move_on_after(self._sweep_s) as sweep:
+                    with anyio.move_on_at(self._sweep_at):
                         await self._wake.wait()
                     self._wake = anyio.Event()
-                    if sweep.cancelled_caught:
+                    if anyio.current_time() >= self._sweep_at:
+                        self._sweep_at = anyio.current_time() + self._sweep_s
                         await self._sweep()
             finally:
                 self._group = None
 
+    def _give_back(self, slots: int) -> None:
+        self.running -= slots
+        if self.running == 0:
+            self._idle.set()
+            self._idle = anyio.Event()
+
     async def _claim_waiting(self, group: TaskGroup) -> None:
+        if not self._has_more:  # a look first: while slots are held for a claim, creates get none
+            await self._claim(0)
         free = self._running_max - self.running
-        if free <= 0 or not self._is_claiming:
+        if free <= 0 or not self._has_more:
             return
+        self.running += free
+        claims: Sequence[Claimed] = ()
         try:
-            found = await self._store.claim_next(owner=self._owner, limit=free)
-        except AgentlinError:
-            log.exception("can't look for waiting tasks; trying again in %s s", self._sweep_s)
-            return
+            claims = await self._claim(free)
+        finally:
+            self._give_back(free - len(claims))
+        for claimed in claims:
+            group.start_soon(self._in_slot, self._prepare(claimed))
+
+    async def _claim(self, limit: int) -> Sequence[Claimed]:
+        if not self._is_claiming:
+            return ()
+        try:
+            found = await self._store.claim_next(owner=self._owner, limit=limit)
+        except Exception:  # nothing may end this loop but the server's end
+            log.exception("can't look for waiting tasks; trying again soon")
+            self._sweep_at = min(self._sweep_at, anyio.current_time() + _RETRY_S)
+            return ()
         self._has_waiting = found.waiting > 0
         self._has_more = found.has_more
-        for claimed in found.claims:
-            self.running += 1
-            group.start_soon(self._in_slot, self._prepare(claimed))
+        return found.claims
 
     async def _sweep(self) -> None:
         """Catch what lost its wake, whatever the reason."""
         try:
             repaired = await self._store.repair()
-        except AgentlinError:
+        except Exception:  # nothing may end this loop but the server's end
             log.exception("can't sweep for lost wakes; trying again in %s s", self._sweep_s)
             return
         self._has_waiting = True

@@ -21,7 +21,6 @@ from agentlin_server.domain.records import (
     Commit,
     ItemRow,
     RolloutRow,
-    TaskClock,
     TaskRow,
     ToolCallRow,
 )
@@ -101,7 +100,6 @@ class TaskLog:
         self._tail = tail
         self._clock = clock
         self._limits = limits
-        self._task_clock: TaskClock = task.clock
         self._numbering = Numbering(task.id)
 
     async def append(
@@ -132,14 +130,14 @@ class TaskLog:
             StorageError: the database did not take it; the log must not be used any more.
             PauseWithdrawnError: nobody wants the pause any more; the log is as it was.
         """
-        before = (self._rev, self._next_seq, self.status, self._task_clock)
+        before = (self._rev, self._next_seq, self.status)
         fold = deepcopy(self.fold) if signal is Signal.PAUSE else self.fold
         try:
             await self._append(
                 drafts, signal=signal, facts=facts, rows=rows, attempts=attempts, barrier=barrier
             )
         except PauseWithdrawnError:
-            self._rev, self._next_seq, self.status, self._task_clock = before
+            self._rev, self._next_seq, self.status = before
             self.fold = fold
             raise
 
@@ -155,7 +153,6 @@ class TaskLog:
     ) -> None:
         at = self._clock()
         status = None if signal is None else advance(self.status, signal)
-        clock = None if status is None else self._clock_in(status, at)
         stored, sent, snapshot = self._encode(drafts, at)
         commit = Commit(
             task_pk=self.task.pk,
@@ -169,7 +166,7 @@ class TaskLog:
             is_deltas=bool(drafts) and not facts and rows is None and are_deltas(drafts),
             barrier=barrier or status in TERMINAL or status in RESTING,
             status=status,
-            clock=clock,
+            rest_max_s=None if status is None else self._limits.rest_max_s(status),
             attempts=attempts,
             usage=self._usage() if status in TERMINAL else None,
             error=_error(drafts),
@@ -180,7 +177,6 @@ class TaskLog:
         self._rev += 1
         self._next_seq += len(stored)
         self.status = status or self.status
-        self._task_clock = clock or self._task_clock
         segment = None
         if sent:
             segment = Published(
@@ -191,15 +187,6 @@ class TaskLog:
                 task=snapshot,
             )
         await self._store.append(commit, on_commit=partial(self._publish, segment))
-
-    def _clock_in(self, status: Status, at: float) -> TaskClock | None:
-        """Return the clock that a new status brings: a task's own time stands still at rest."""
-        if self.status not in RESTING and status in RESTING:
-            limit_s = self._limits.rest_max_s(status)
-            return self._task_clock.resting(at=at, limit_s=limit_s)
-        if self.status in RESTING and status is Status.QUEUED:
-            return self._task_clock.running(at=at)
-        return None
 
     def _encode(
         self, drafts: Sequence[AnyDraft], at: float

@@ -235,6 +235,12 @@ def _published(segment: Segment, lines: Sequence[bytes], task: bytes | None) -> 
     )
 
 
+def unreadable_task(task: TaskRow) -> Json:
+    """Return what is known of a task whose log is damaged: its row."""
+    base = base_task(task, {"user_message_content": ""})
+    return base | {"status": task.status.value, "output": [], "sequence_number": -1}
+
+
 def base_task(task: TaskRow, request: Mapping[str, Any]) -> Json:
     """Return what `task.created` says of a task, from its row and its stored request."""
     metadata: Any = None if task.metadata is None else _decode(task.metadata)

@@ -1,14 +1,19 @@
 """What a process does about tasks that an earlier one left unfinished, while it serves already."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 
-from agentlin_server.domain.errors import StorageError, TaskNotFoundError
+from agentlin_server.domain.errors import (
+    DamagedLogError,
+    StaleWriterError,
+    StorageError,
+    TaskNotFoundError,
+)
 from agentlin_server.domain.events import Json
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import Store
@@ -19,7 +24,11 @@ from agentlin_server.engine.takeover import Takeover
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+Wish = tuple[TaskPk, IntentKind]
+
 _AT_ONCE_MAX: Final = 16
+_LOOK_EVERY_S: Final = 2.0
 _RESCUE_PAUSES_S: Final = (0.1, 0.5, 2.0, 10.0)
 
 UNWRITABLE: Final[Json] = {
@@ -51,44 +60,60 @@ class Recovery:
     dispatcher: Dispatcher
 
     async def recover(self, dead: Sequence[TaskPk]) -> None:
-        """Do what was wanted of tasks, then put those back that dead processes worked on.
+        """Put back the tasks that dead processes worked on.
 
         Args:
-            dead: The tasks that were being worked on, oldest first.
+            dead: Those tasks, oldest first.
         """
         if dead:
             log.warning("%d tasks were running when the server stopped; they go on", len(dead))
-        for pk, kind in await self.store.pending():
-            await self._do(pk, kind)
-        limiter = anyio.CapacityLimiter(_AT_ONCE_MAX)
-        async with anyio.create_task_group() as group:
-            for pk in dead:
-                await limiter.acquire_on_behalf_of(pk)
-                group.start_soon(self._put_back, pk, limiter)
+        error = crashed_repeatedly(self.takeover.attempts_max)
+        await self._for_all(dead, lambda pk: self.rescue(pk, give_up=error))
 
-    async def rescue(self, pk: TaskPk) -> None:
-        """Put a task back whose run was refused by the database, once that takes writes again."""
+    async def serve(self) -> None:
+        """See to it until canceled that what was recorded gets done.
+
+        Whoever records a wish does it at once; this does what was left over because a process
+        died, or because the database refused a write. So it touches only what it has seen twice.
+        """
+        seen: set[Wish] | None = None
+        while True:
+            try:
+                wishes = await self.store.pending()
+            except Exception:  # nothing may end this loop but the server's end
+                log.exception("can't look for what is left to be done; trying again")
+            else:
+                left_over = [wish for wish in wishes if seen is None or wish in seen]
+                await self._for_all(left_over, self._do)
+                seen = set(wishes)
+            await anyio.sleep(_LOOK_EVERY_S)
+
+    async def rescue(self, pk: TaskPk, *, give_up: Json = UNWRITABLE) -> None:
+        """Put a task back that has lost its runner, as soon as the database takes writes.
+
+        Args:
+            pk: The task.
+            give_up: The error of a task that has lost its runner too often.
+        """
         for pause_s in chain(_RESCUE_PAUSES_S, repeat(_RESCUE_PAUSES_S[-1])):
             try:
-                await self.takeover.requeue(pk, give_up=UNWRITABLE)
-            except TaskNotFoundError:
+                await self.takeover.requeue(pk, give_up=give_up)
+            except (TaskNotFoundError, StaleWriterError):  # gone, or someone else has it
+                return
+            except DamagedLogError:
+                log.exception("task row %s can't be read; it stays as it is: delete it", pk)
                 return
             except StorageError:
                 await anyio.sleep(pause_s)
+            except Exception:  # one task must not keep the others from going on
+                log.exception("task row %s can't be put back; it stays as it is", pk)
+                return
             else:
                 self.dispatcher.wake()
                 return
 
-    async def _put_back(self, pk: TaskPk, limiter: anyio.CapacityLimiter) -> None:
-        try:
-            await self.takeover.requeue(pk, give_up=crashed_repeatedly(self.takeover.attempts_max))
-        except Exception:  # one damaged log must not keep the others from going on
-            log.exception("task row %s can't be recovered; it stays as it is", pk)
-        finally:
-            limiter.release_on_behalf_of(pk)
-        self.dispatcher.wake()
-
-    async def _do(self, pk: TaskPk, kind: IntentKind) -> None:
+    async def _do(self, wish: Wish) -> None:
+        pk, kind = wish
         try:
             if kind is IntentKind.RESUME:
                 await self.takeover.resume(pk)
@@ -98,5 +123,21 @@ class Recovery:
                 await self.control.apply_delete(task)
         except TaskNotFoundError:
             pass
-        except Exception:
-            log.exception("the %s of task row %s can't be done; trying at the next start", kind, pk)
+        except Exception:  # tried again soon
+            log.exception("the %s of task row %s can't be done yet", kind, pk)
+        self.dispatcher.wake()
+
+    async def _for_all(self, ones: Sequence[T], work: Callable[[T], Awaitable[None]]) -> None:
+        """Do the work for all of them, in their order, some at once."""
+        limiter = anyio.CapacityLimiter(_AT_ONCE_MAX)
+
+        async def do(one: T) -> None:
+            try:
+                await work(one)
+            finally:
+                limiter.release_on_behalf_of(one)
+
+        async with anyio.create_task_group() as group:
+            for one in ones:
+                await limiter.acquire_on_behalf_of(one)
+                group.start_soon(do, one)

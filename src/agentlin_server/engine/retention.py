@@ -9,7 +9,6 @@ from typing import Final
 
 import anyio
 
-from agentlin_server.domain.errors import AgentlinError
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import Clock, Store
 from agentlin_server.engine.deadlines import elapsed_s
@@ -60,7 +59,7 @@ class Retention:
             for work, name in ((self.remove, "removed"), (self.seal, "compressed")):
                 try:
                     await work()
-                except AgentlinError:
+                except Exception:  # nothing may end this loop but the server's end
                     log.exception("finished tasks can't be %s; trying again", name)
             await anyio.sleep(_EVERY_S)
 

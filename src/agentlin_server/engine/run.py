@@ -147,10 +147,10 @@ class TaskRun:
             self._stop = (signal, last)
             self._scope.cancel()
 
-    def expire_if_due(self, at: float, last: Draft) -> None:
-        """Stop the run if its task, as it was claimed, has expired by `at`."""
-        if self._task.clock.is_due(at):
-            self.stop(Signal.EXPIRE, last)
+    @property
+    def generation(self) -> int:
+        """Which claim of the task it holds."""
+        return self._task.generation
 
     async def run(self) -> bool:
         """Run until the task is final, rests, is given back, or someone else owns it.
@@ -305,9 +305,11 @@ class TaskRun:
             drafts, rows = self._caller.abandon()
         if not drafts:
             drafts, rows = self._tools.abandon()
-        with anyio.move_on_after(_LAST_WRITE_MAX_S, shield=True):
+        with anyio.move_on_after(_LAST_WRITE_MAX_S, shield=True) as writing:
             # Whoever leaves in good order has not killed its process.
             await self._log.append([*drafts, last], signal=signal, rows=rows, attempts=0)
+        if writing.cancelled_caught:
+            raise StorageError(f"the last write took longer than {_LAST_WRITE_MAX_S:g} s")
 
     async def _fail(self, error: Json) -> bool:
         try:

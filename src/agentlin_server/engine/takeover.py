@@ -1,6 +1,6 @@
 """Writing to a task that nobody runs, or whose runner is gone or silent: fence it off first."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,8 +8,9 @@ from functools import partial
 from agentlin_server.agent.closing import close_open, finished_items_of_unfinished_calls
 from agentlin_server.agent.items import INCOMPLETE
 from agentlin_server.agent.reply import Drafts
+from agentlin_server.agent.usage import estimate, to_wire
 from agentlin_server.domain import events
-from agentlin_server.domain.events import Draft, Json
+from agentlin_server.domain.events import AnyDraft, Draft, Json, encode_json
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import Store
 from agentlin_server.domain.records import ItemRow, TaskRow
@@ -46,8 +47,17 @@ class Held:
             closing, item = close_open(open_item)
             drafts += closing
             ended.append((open_item.agent_step, item))
+        if ended and ended[-1][1]["type"] != "tool_result":
+            drafts[-1] = self._with_usage(drafts[-1], [item for _, item in ended])
         places = {item["id"]: n for n, item in enumerate(fold.snapshot()["output"])}
         return drafts, [item_row(places[item["id"]], step, item) for step, item in ended]
+
+    def _with_usage(self, last: AnyDraft, ended: Sequence[Json]) -> AnyDraft:
+        """Say what the call that was cut off may have cost: nobody is left who was told."""
+        assert isinstance(last, Draft)
+        seen: list[Json] = [dict(self.past.request), *self.past.fold.snapshot()["output"]]
+        usage = to_wire(estimate(seen, output_bytes=len(encode_json(ended))))
+        return Draft(last.type, last.body | {"usage": usage})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +120,19 @@ class Takeover:
         await shielded(partial(self._resume, pk))
 
     async def _end(self, pk: TaskPk, signal: Signal, last: LastEvent) -> None:
+        row = await self.store.get_by_pk(pk)
+        if row is None or last(row) is None:
+            return  # found out before a runner is fenced off for nothing
         async with self.hold(pk) as held:
-            if held is None or (final := last(held.task)) is None:
+            if held is None:
                 return
-            drafts, rows = held.closing()
-            await held.log.append([*drafts, final], signal=signal, rows=Rows(items=rows))
+            drafts, items = held.closing()
+            final, rows = last(held.task), Rows(items=items)
+            if final is not None:
+                await held.log.append([*drafts, final], signal=signal, rows=rows)
+            elif held.log.status is Status.WORKING:  # it got more time, and lost its runner to us
+                queued = [*drafts, events.queued()]
+                await held.log.append(queued, signal=Signal.YIELD, rows=rows, attempts=0)
 
     async def _requeue(self, pk: TaskPk, give_up: Json) -> None:
         async with self.hold(pk) as held:

@@ -85,6 +85,7 @@ class ToolRunner:
         self._tools = tools
         self._at_once_max = at_once_max
         self._open: list[_Running] = []
+        self._left = 0
         self._step = 0
 
     async def run(
@@ -109,7 +110,9 @@ class ToolRunner:
         plan = self._plan(calls, interrupted)
         own = [DoneItem(item) for item in plan.items.values()]
         starts = [*rows.items, *self._recorder.items(own, step=step, added=plan.item_ids)]
-        self._open = list(plan.to_run)  # before the commit: it is done even if we are stopped now
+        # Before the commit: it is done even if we are stopped now.
+        self._open = plan.to_run[: self._at_once_max]
+        self._left = len(plan.to_run)
         await self._log.append(
             closing + plan.drafts,
             rows=Rows(items=starts, tool_calls=plan.rows, rollout=rows.rollout),
@@ -138,21 +141,28 @@ class ToolRunner:
         plan = _Plan()
         for call in calls:
             spec, tool = self._spec.tool(call.name), self._tools.get(call.name)
-            if spec is None or tool is None or spec.effect is None:
-                known = [one.name for one in self._spec.tools]
-                self._answer(plan, call, no_such_tool(call.name, known))
-            elif call.call_id in interrupted and not spec.effect.is_repeatable:
+            effect = Effect.UNSAFE if spec is None or spec.effect is None else spec.effect
+            can_run = tool is not None and spec is not None and spec.effect is not None
+            if call.call_id in interrupted and not (can_run and effect.is_repeatable):
                 self._answer(plan, call, outcome_unknown(call.name))
-                plan.rows.append(self._row(call, spec.effect, ToolCallState.UNKNOWN))
+                plan.rows.append(self._row(call, effect, ToolCallState.UNKNOWN))
+            elif tool is None or not can_run:
+                self._answer(plan, call, no_such_tool(call.name, self._names()))
             elif isinstance(arguments := _arguments_of(call), str):
                 self._answer(plan, call, bad_arguments(call.name, arguments))
             else:
                 result = OpenResult(call.call_id, step=self._step)
-                plan.drafts.append(result.opening())
-                plan.item_ids.append(result.item["id"])
-                plan.rows.append(self._row(call, spec.effect, ToolCallState.STARTED))
-                plan.to_run.append(_Running(call, tool, spec.effect, arguments, result))
+                plan.to_run.append(_Running(call, tool, effect, arguments, result))
+        for one in plan.to_run[: self._at_once_max]:  # those beyond are opened when they start
+            plan.drafts.append(one.result.opening())
+            plan.item_ids.append(one.result.item["id"])
+            plan.rows.append(self._row(one.call, one.effect, ToolCallState.STARTED))
         return plan
+
+    def _names(self) -> list[str]:
+        """Return the tools that can be called."""
+        offered = self._spec.tools
+        return [one.name for one in offered if one.effect is None or one.name in self._tools]
 
     def _answer(self, plan: _Plan, call: ToolCall, text: str) -> None:
         drafts, item = whole_result(call.call_id, text, step=self._step)
@@ -180,6 +190,8 @@ class ToolRunner:
 
     async def _run_one(self, one: _Running) -> Json:
         task_id, call = self._log.task.id, one.call
+        if one not in self._open:
+            await self._open_result(one)
         invocation = ToolInvocation(task_id=task_id, call_id=call.call_id, arguments=one.arguments)
         try:
             content = list(await one.tool.run(invocation))
@@ -188,14 +200,27 @@ class ToolRunner:
             content = text_blocks(tool_failed(call.name, exc))
         drafts, item = one.result.end(content, content)
         self._open.remove(one)
+        self._left -= 1
         rows = Rows(
             items=self._item_rows([item]),
             tool_calls=[self._row(call, one.effect, ToolCallState.DONE)],
         )
         # Progress, which counts against the suspicion that this task kills its process: only
         # with the last result, as one of its tools may be what does.
-        await self._log.append(drafts, rows=rows, attempts=None if self._open else 0)
+        attempts = None if self._left else 0
+        # Synced, so that not even a power cut has a tool run again that had ended.
+        await self._log.append(drafts, rows=rows, attempts=attempts, barrier=True)
         return item
+
+    async def _open_result(self, one: _Running) -> None:
+        """Write that a tool starts, which had to wait for others to end."""
+        self._open.append(one)
+        item_id = one.result.item["id"]
+        rows = Rows(
+            items=self._recorder.items([], step=self._step, added=[item_id]),
+            tool_calls=[self._row(one.call, one.effect, ToolCallState.STARTED)],
+        )
+        await self._log.append([one.result.opening()], rows=rows, barrier=True)
 
     def _item_rows(self, items: Sequence[Json]) -> Sequence[ItemRow]:
         return self._recorder.items([DoneItem(item) for item in items], step=self._step)

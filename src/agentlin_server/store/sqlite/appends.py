@@ -13,7 +13,6 @@ from agentlin_server.domain.records import (
     IntentKind,
     ItemRow,
     RolloutRow,
-    TaskClock,
     ToolCallRow,
     ToolCallState,
 )
@@ -23,7 +22,6 @@ from agentlin_server.store.sqlite.rows import pack, to_text
 from agentlin_server.store.sqlite.statements import SQL
 from agentlin_server.store.sqlite.writer import OneRow
 
-_NO_CLOCK: Final = TaskClock()
 _APPLIED_BY: Final[Mapping[Status, IntentKind]] = {
     Status.PAUSED: IntentKind.PAUSE,
     Status.QUEUED: IntentKind.RESUME,
@@ -88,14 +86,12 @@ def _change_status(
         raise PauseWithdrawnError(f"nobody wants task row {commit.task_pk} to pause any more")
     was_paused = before["status"] == Status.PAUSED.value  # and may have been asked to resume
     is_final = status in TERMINAL
-    clock = _NO_CLOCK if is_final else commit.clock
     changes: dict[str, Any] = {
         "status": status.value,
         "is_final": is_final,
         "finished_at": commit.at if is_final else None,
-        "has_clock": clock is not None,
-        "deadline_at": clock and clock.deadline_at,
-        "time_left_s": clock and clock.time_left_s,
+        "at": commit.at,
+        "rest_max_s": commit.rest_max_s,
     }
     db.execute(SQL["change_status"], values | changes)
     if before["turn"] is not None:  # it was taken over while it waited

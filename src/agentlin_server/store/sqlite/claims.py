@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from agentlin_server.domain.errors import DamagedLogError
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.records import Claimed, ClaimRound
 from agentlin_server.domain.status import TERMINAL
@@ -27,6 +28,12 @@ def claim(db: sqlite3.Connection, pk: int, owner: str, *, take_over: bool) -> Cl
     task = task_by_pk(db, pk)
     if task is None or task.status in TERMINAL:
         return None
+    end = db.execute(SQL["journal_end"], {"pk": pk}).fetchone()
+    if end is None:
+        if take_over:
+            raise DamagedLogError(f"task {task.id!r} has no log")
+        turns.take_turn(db, pk)  # or it would stand in the way of all others
+        return None
     if take_over:
         db.execute(SQL["take_over"], {"pk": pk, "owner": owner})
     elif db.execute(SQL["occupy_session"], {"pk": pk}).rowcount == 1:
@@ -34,7 +41,6 @@ def claim(db: sqlite3.Connection, pk: int, owner: str, *, take_over: bool) -> Cl
         db.execute(SQL["forget_wakes"], {"pk": pk})
     else:
         return None
-    end = db.execute(SQL["journal_end"], {"pk": pk}).fetchone()
     claimed = task_by_pk(db, pk)
     assert claimed is not None
     return Claimed(task=claimed, last_rev=end["rev"], next_seq=end["last_seq"] + 1)

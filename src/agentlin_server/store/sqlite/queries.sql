@@ -41,8 +41,17 @@ UPDATE task
        status = :status, finished_at = :finished_at,
        lease_owner = CASE WHEN :status IN ('created', 'working') THEN lease_owner END,
        pause_requested = pause_requested AND NOT :is_final AND :status <> 'paused',
-       deadline_at = CASE WHEN :has_clock THEN :deadline_at ELSE deadline_at END,
-       time_left_s = CASE WHEN :has_clock THEN :time_left_s ELSE time_left_s END
+       deadline_at = CASE
+           WHEN :is_final THEN NULL
+           WHEN status IN ('paused', 'input-required')
+               THEN CASE :status WHEN 'queued' THEN :at + time_left_s ELSE deadline_at END
+           WHEN :status IN ('paused', 'input-required') THEN :at + :rest_max_s
+           ELSE deadline_at END,
+       time_left_s = CASE
+           WHEN :is_final OR :status = 'queued' THEN NULL
+           WHEN :status IN ('paused', 'input-required') AND status NOT IN ('paused', 'input-required')
+               THEN max(0.0, deadline_at - :at)
+           ELSE time_left_s END
  WHERE pk = :task_pk
 
 -- name: take_turn
@@ -179,7 +188,9 @@ SELECT pk, body_hmac FROM task WHERE tenant = :tenant AND id = :id
 -- name: last_of_session
 SELECT t.id FROM task t
  WHERE t.session_pk = :session_pk
-   AND (t.status IN ('created', 'queued', 'working', 'input-required', 'paused', 'completed')
+   AND (t.status = 'completed'
+        OR (t.status IN ('created', 'queued', 'working', 'input-required', 'paused')
+            AND NOT (t.cancel_requested AND t.status = 'queued'))
         OR EXISTS (SELECT 1 FROM item WHERE task_pk = t.pk AND status = 'completed'))
  ORDER BY t.session_pos DESC LIMIT 1
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agentlin_server.domain.errors import DamagedLogError
 from agentlin_server.domain.ids import SessionId, TaskId, TaskPk, Tenant, UserId
 from agentlin_server.domain.records import Segment, TaskClock, TaskRow
 from agentlin_server.domain.status import Status
@@ -30,17 +31,25 @@ def pack(events: bytes, facts: bytes) -> tuple[int, bytes, bytes | None]:
 
 
 def to_segment(row: sqlite3.Row) -> Segment:
-    """Return the journal row as the domain has it."""
+    """Return the journal row as the domain has it.
+
+    Raises:
+        DamagedLogError: it can't be unpacked.
+    """
     unpack = zlib.decompress if row["codec"] == ZLIB else bytes
-    events = unpack(row["events"])
-    facts = b"" if row["facts"] is None else unpack(row["facts"])
+    try:
+        events = unpack(row["events"])
+        facts = b"" if row["facts"] is None else unpack(row["facts"])
+        private = [_decode(line) for line in facts.split(b"\n")] if facts else ()
+    except (zlib.error, msgspec.DecodeError) as exc:
+        raise DamagedLogError(f"row {row['rev']} of a task's log is damaged: {exc}") from exc
     return Segment(
         rev=row["rev"],
         generation=row["generation"],
         first_seq=row["first_seq"],
         last_seq=row["last_seq"],
         lines=events.split(b"\n") if events else (),
-        facts=[_decode(line) for line in facts.split(b"\n")] if facts else (),
+        facts=private,
     )
 
 
