@@ -51,6 +51,7 @@ test: $(TEST) ## run the tests (PYTEST_ARGS="-k name" narrows them)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-long: $(TEST) ## kill the server everywhere, ten thousand steps (half an hour); writes down the result
+	TEST_LONG=1 $(BIN)/python -m pytest -q tests/e2e/test_memory.py
 	$(BIN)/python -m tests.faults --thorough --steps 10000 --report tests/faults/LAST_LONG_RUN.md
 
 coverage: $(TEST) ## run the tests and hold branch coverage

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 
+from agentlin_server.domain.errors import DamagedLogError
 from agentlin_server.store.sqlite import SqliteStore, sealing
 from tests.store.journals import ALL, LONG_AFTER, portions_of, seal_all, written
 from tests.store.rows import log_of
