@@ -43,12 +43,14 @@ async def test_what_outlasts_the_grace_goes_on_at_the_next_start(serve: Serve) -
     with anyio.fail_after(60):
         stream = CheckedStream()
         with serve(script, stop_grace_s=0) as server:
-            async with httpx.AsyncClient(base_url=server.address) as client:
-                async with client.stream("POST", "/v1/tasks", json=BODY) as answer:
-                    async for data in answer.aiter_raw():
-                        stream.feed(data)
-                        if stream.text:
-                            server.ask_to_stop()
+            async with (
+                httpx.AsyncClient(base_url=server.address) as client,
+                client.stream("POST", "/v1/tasks", json=BODY) as answer,
+            ):
+                async for data in answer.aiter_raw():
+                    stream.feed(data)
+                    if stream.text:
+                        server.ask_to_stop()
             assert stream.frames[-1].type == "task.queued", "the stream ended in good order"
             status, said = server.wait_stopped()
             assert status == 0
