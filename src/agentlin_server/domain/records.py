@@ -105,7 +105,7 @@ class RolloutRow:
         output: Item ids that the call made.
         purpose: `answer`, later also `compression`.
         sampling: JSON of the inference arguments.
-        tools: The tools offered, as JSON; None if there were none.
+        tools: The tools offered, as JSON; None if they were those of the frozen agent.
         usage: JSON of the call's usage.
         latency_ms: From sending the request to the end of the answer.
     """

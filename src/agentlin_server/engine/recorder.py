@@ -66,7 +66,7 @@ class Recorder:
             attempt=attempt,
             model=model,
             sampling=encode_json(self._redact(dict(request.sampling))),
-            tools=encode_json(request.tools) if request.tools else None,
+            tools=None,  # always those of the frozen agent
             finish_reason=reply.finish_reason,
             usage=None if usage is None else encode_json(usage),
             latency_ms=latency_ms,
