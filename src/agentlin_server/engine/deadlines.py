@@ -1,15 +1,15 @@
 """Ends tasks whose time is over."""
 
 import logging
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
 
 from agentlin_server.domain.errors import StaleWriterError
 from agentlin_server.domain.ids import TaskPk
-from agentlin_server.domain.ports import Clock, Store
+from agentlin_server.domain.ports import Store
+from agentlin_server.engine.clock import SteadyClock
 from agentlin_server.engine.control import Control
 
 log = logging.getLogger(__name__)
@@ -19,16 +19,8 @@ _AT_ONCE_MAX: Final = 100
 _JUMP_S: Final = 5.0
 """A wall clock that moves by this much more, or less, than time passed was set by someone."""
 
-_BOOT_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
-"""It goes on while the machine sleeps, where the system has such a clock."""
 
-
-def elapsed_s() -> float:
-    """Return seconds since some fixed instant; nobody can set this clock."""
-    return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
-
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
     """Looks twice a second for tasks that have expired.
 
@@ -38,14 +30,11 @@ class Deadlines:
 
     store: Store
     control: Control
-    clock: Clock
-    elapsed: Clock = elapsed_s
+    clock: SteadyClock
     look_every_s: float = _LOOK_EVERY_S
-    _offset: float = field(default=0.0, init=False)
 
     async def serve(self) -> None:
         """Expire tasks until canceled."""
-        self._offset = self.clock() - self.elapsed()
         while True:
             try:
                 await self.look()
@@ -72,9 +61,8 @@ class Deadlines:
             log.exception("task row %s is due, and can't be expired; trying again", pk)
 
     async def _follow_clock(self) -> None:
-        offset = self.clock() - self.elapsed()
-        jump_s = offset - self._offset
-        if abs(jump_s) >= _JUMP_S:
-            log.warning("the clock was set by %+.0f s; deadlines move along", jump_s)
-            await self.store.shift_deadlines(jump_s)
-        self._offset = offset
+        behind_s = self.clock.behind_s
+        if abs(behind_s) >= _JUMP_S:
+            log.warning("the clock was set by %+.0f s; deadlines move along", behind_s)
+            await self.store.shift_deadlines(behind_s)
+        self.clock.follow(behind_s)

@@ -18,8 +18,9 @@ from agentlin_server.domain.records import Created, NewTask, TaskRow
 from agentlin_server.domain.status import Signal
 from agentlin_server.domain.tool import Tool
 from agentlin_server.engine.answers import Answers
+from agentlin_server.engine.clock import SteadyClock, elapsed_s
 from agentlin_server.engine.control import Control
-from agentlin_server.engine.deadlines import Deadlines, elapsed_s
+from agentlin_server.engine.deadlines import Deadlines
 from agentlin_server.engine.encode import Numbering
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.limits import EngineLimits
@@ -74,11 +75,11 @@ class Engine:
         """
         self._store = store
         self._hub = hub
-        self._clock = clock
+        self._clock = SteadyClock(clock, elapsed)
         self._secret = secret
         self._limits = limits
         self._owner = new_id("worker_")
-        logs = Logs(store=store, clock=clock, limits=limits)
+        logs = Logs(store=store, clock=self._clock, limits=limits)
         self._shop = Workshop(
             store=store,
             reader=reader,
@@ -130,7 +131,7 @@ class Engine:
         self._recovery = Recovery(
             store=store, control=control, takeover=takeover, dispatcher=dispatcher
         )
-        self._deadlines = Deadlines(store=store, control=control, clock=clock, elapsed=elapsed)
+        self._deadlines = Deadlines(store=store, control=control, clock=clock)
         self._retention = Retention(
             store=store, hub=hub, clock=clock, limits=limits, elapsed=elapsed
         )

@@ -11,7 +11,7 @@ import anyio
 
 from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import Clock, Store
-from agentlin_server.engine.deadlines import elapsed_s
+from agentlin_server.engine.clock import elapsed_s
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.limits import EngineLimits
 
