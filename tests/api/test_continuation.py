@@ -155,7 +155,6 @@ async def test_the_same_call_id_in_a_later_task_is_that_tasks(scripted: Scripted
     [
         {"user_message_content": "Hi"},
         {"session_id": "elsewhere"},
-        {"thought_messages": [result("unknown")]},
         {"session_id": None},
     ],
     ids=lambda other: str(other)[:40],
@@ -180,3 +179,13 @@ async def test_an_invalid_create_is_refused_though_it_would_continue(scripted: S
         await asked(api)
         checked(await told(api, result(), stream="yes"), 422)
         assert (await api.task("t"))["status"] == "input-required"
+
+
+@requirement("input.by-create")
+async def test_a_mistyped_call_id_leaves_the_question_standing(scripted: Scripted) -> None:
+    async with scripted([ONE, after(1)]) as api:
+        await asked(api)
+        refused = checked(await told(api, result("nope")), 422)
+        assert refused["error"]["data"][0]["loc"] == ["thought_messages"]
+        assert (await api.task("t"))["status"] == "input-required"
+        assert checked(await told(api, result()), 200)["result"]["status"] == "completed"

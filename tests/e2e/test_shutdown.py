@@ -67,6 +67,29 @@ async def test_what_outlasts_the_grace_goes_on_at_the_next_start(serve: Serve) -
             ]
 
 
+@pytest.mark.anyio
+async def test_a_stopping_server_still_answers_and_takes_no_task(serve: Serve) -> None:
+    script = "- steps: [{text: so far}, {delay_s: 3600}]"
+    with anyio.fail_after(60), serve(script, stop_grace_s=30) as server:
+        async with (
+            httpx.AsyncClient(base_url=server.address) as client,
+            client.stream("POST", "/v1/tasks", json=BODY) as answer,
+        ):
+            async for _ in answer.aiter_raw():
+                break
+            server.ask_to_stop()
+            async with httpx.AsyncClient(base_url=server.address) as other:  # a new connection
+                while (await other.get("/readyz")).status_code == 200:
+                    pass
+                refused = await other.post("/v1/tasks", json={"user_message_content": "Hi"})
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+                assert (await other.get("/v1/tasks/t")).json()["result"]["status"] == "working"
+                canceled = await other.post("/v1/tasks/t/cancel")
+                assert canceled.json()["result"]["status"] == "canceled"
+        status, said = server.wait_stopped()
+        assert (status, "Traceback" in said) == (0, False)
+
+
 def test_an_idle_server_stops_at_once(serve: Serve) -> None:
     with serve() as server, httpx.Client(base_url=server.address) as client:
         assert client.get("/readyz").status_code == 200
@@ -114,9 +137,12 @@ def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"this is no database")
 
 
-def test_only_the_owner_reads_the_key_beside_the_database(serve: Serve) -> None:
+def test_only_the_owner_reads_the_database_and_the_key_beside_it(serve: Serve) -> None:
     with serve() as server:
-        assert Path(f"{server.db}.key").stat().st_mode & 0o777 == 0o600
+        with httpx.Client(base_url=server.address) as client:
+            client.post("/tasks", json={"user_message_content": "Hi"})
+        for suffix in ("", "-wal", "-shm", ".key"):
+            assert Path(f"{server.db}{suffix}").stat().st_mode & 0o077 == 0, suffix
         server.ask_to_stop()
         server.wait_stopped()
     db = sqlite3.connect(server.db)

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from agentlin_client.types.task_create_params import TaskCreateBody
 from agentlin_server.api import answers
-from agentlin_server.domain.errors import TaskNotFoundError
+from agentlin_server.domain.errors import InvalidRequestError, TaskNotFoundError
 from agentlin_server.domain.events import Json
 from agentlin_server.domain.ids import Tenant
 from agentlin_server.domain.ports import Store
@@ -45,15 +45,19 @@ async def find(
     its pending calls. Else the create may be one that was taken before: then it is the newest
     task that made the calls which it brings results for, if a client answered all of them there.
     Results for other calls are left aside: thoughts may tell what the agent knows already.
+
+    Raises:
+        InvalidRequestError: it brings results, but none that the session's task waits for.
     """
     given = _answers(wanted)
     if session_id is None or wanted["user_message_content"] or not given:
         return None
-    if (task := await store.waiting_for_input(tenant, session_id)) is not None:
-        snapshot = await reader.snapshot(task)
+    waiting = await store.waiting_for_input(tenant, session_id)
+    if waiting is not None:
+        snapshot = await reader.snapshot(waiting)
         pending = set(cast("list[str]", snapshot["input_required_call_ids"]))
         if not pending.isdisjoint(given):
-            return _with(task, given, pending | _answered(snapshot))
+            return _with(waiting, given, pending | _answered(snapshot))
     newest = TaskFilter(tenant=tenant, session_id=session_id, limit=_LOOKED_AT_MAX)
     for task in await store.list(newest):
         with suppress(TaskNotFoundError):  # deleted meanwhile
@@ -62,6 +66,9 @@ async def find(
             if meant := made & given.keys():
                 answered = _answered(snapshot)
                 return _with(task, given, answered) if meant <= answered else None
+    if waiting is not None:  # or a mistyped id would cancel the question that it answers
+        msg = "holds no result of a call that the session's task waits for"
+        raise InvalidRequestError.at("thought_messages", msg=msg)
     return None
 
 

@@ -15,10 +15,11 @@ from agentlin_server.domain.ports import Store
 class MetaRoutes:
     """Handlers of `/healthz`, `/readyz`, `/openapi.json` and `/docs`."""
 
-    def __init__(self, *, store: Store, version: str) -> None:
-        """Answer for a server of this version, on this store."""
+    def __init__(self, *, store: Store, version: str, is_stopping: Callable[[], bool]) -> None:
+        """Answer for a server of this version, on this store, until it is stopping."""
         self._store = store
         self._version = version
+        self._is_stopping = is_stopping
 
     @property
     def table(self) -> list[tuple[str, Callable[[Request], Awaitable[Response]]]]:
@@ -37,6 +38,8 @@ class MetaRoutes:
 
     async def readiness(self, _request: Request) -> Response:
         """Say whether tasks can be taken: the database can be written and read."""
+        if self._is_stopping():
+            return JSONResponse({"status": "unavailable", "reason": "stopping"}, status_code=503)
         try:
             await self._store.check()
         except StorageError:

@@ -43,7 +43,7 @@ class Listening:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's server, which drains the engine while its connections end."""
+    """Uvicorn's server, which drains the engine before it lets go of its connections."""
 
     def __init__(self, config: uvicorn.Config, service: Service, *, takes_signals: bool) -> None:
         super().__init__(config)
@@ -70,9 +70,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self._hurry_when_forced, group.cancel_scope)
-            async with anyio.create_task_group() as both:
-                both.start_soon(self._service.engine.drain)
-                await super().shutdown(sockets)
+            # Before the socket is closed: who asks meanwhile is answered, a create with 503.
+            await self._service.engine.drain()
+            await super().shutdown(sockets)
             group.cancel_scope.cancel()
 
     async def _hurry_when_forced(self, scope: anyio.CancelScope) -> None:

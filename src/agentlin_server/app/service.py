@@ -163,7 +163,12 @@ def _asgi(
         heartbeat_s=settings.heartbeat_s,
     )
     return Guard(
-        build(tasks, MetaRoutes(store=store, version=agentlin_version())),
+        build(
+            tasks,
+            MetaRoutes(
+                store=store, version=agentlin_version(), is_stopping=lambda: engine.is_stopping
+            ),
+        ),
         allowed_hosts=settings.allowed_hosts,
         allowed_origins=settings.allowed_origins,
     )

@@ -138,6 +138,11 @@ class Engine:
         return control
 
     @property
+    def is_stopping(self) -> bool:
+        """True once it takes no task any more."""
+        return self._shop.wishes.is_draining
+
+    @property
     def running(self) -> int:
         """How many tasks run right now."""
         return len(self._runs)
@@ -182,7 +187,7 @@ class Engine:
             SessionBusyError: its session has unfinished tasks, and it is not to wait for them.
             ShuttingDownError: the server is stopping.
         """
-        if self._shop.wishes.is_draining:
+        if self.is_stopping:
             raise ShuttingDownError("the server is shutting down")
         may_start = self._dispatcher.reserve_nowait()
         is_started = False

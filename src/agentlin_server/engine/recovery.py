@@ -66,7 +66,7 @@ class Recovery:
             dead: Those tasks, oldest first.
         """
         if dead:
-            log.warning("%d tasks were running when the server stopped; they go on", len(dead))
+            log.warning("tasks that were running when the server died, put back now: %d", len(dead))
         error = crashed_repeatedly(self.takeover.attempts_max)
         await self._for_all(dead, lambda pk: self.rescue(pk, give_up=error))
 

@@ -1,5 +1,6 @@
 """Writing to a task that nobody runs, or whose runner is gone or silent: fence it off first."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from agentlin_server.engine.log import Logs, Rows, TaskLog
 from agentlin_server.engine.reader import Past, TaskReader
 from agentlin_server.engine.recorder import item_row
 from agentlin_server.engine.shield import shielded
+
+log = logging.getLogger(__name__)
 
 LastEvent = Callable[[TaskRow], Draft | None]
 """Makes the event that ends a task, of its row as claimed; None to leave the task as it is."""
@@ -145,6 +148,13 @@ class Takeover:
             drafts, items = held.closing()
             rows = Rows(items=items)
             if held.task.attempts >= self.attempts_max:
+                reason: str = give_up["message"]
+                log.error(
+                    "task %s is given up, at attempt %d: %s",
+                    held.task.id,
+                    held.task.attempts,
+                    reason,
+                )
                 await held.log.append(
                     [*drafts, events.failed(give_up)], signal=Signal.FAIL, rows=rows
                 )

@@ -32,7 +32,7 @@ class DatabaseLock:
         Raises:
             DatabaseInUseError: another process is; its address is named if it is known.
         """
-        self._database.parent.mkdir(parents=True, exist_ok=True)
+        self._database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             # Whoever asks for the server's address holds the lock for a moment.
             self._lock.acquire(timeout=_PATIENCE_S, poll_interval=_PATIENCE_S / 10)

@@ -89,3 +89,19 @@ def _open(
         raise StorageError(f"can't open the database {path}: {exc}") from exc
     db.row_factory = sqlite3.Row
     return db
+
+
+def make_private(path: Path) -> None:
+    """Make a database file that only its owner may read, with its folder, if there is none.
+
+    The log that SQLite keeps beside it gets the same mode.
+
+    Raises:
+        StorageError: it can't be made.
+    """
+    try:
+        for folder in reversed([one for one in path.parents if not one.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError as exc:
+        raise StorageError(f"can't open the database {path}: {exc.strerror}") from exc

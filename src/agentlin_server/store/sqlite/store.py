@@ -37,7 +37,7 @@ from agentlin_server.store.sqlite import (
     sealing,
     turns,
 )
-from agentlin_server.store.sqlite.connection import MEMORY, open_reader, open_writer
+from agentlin_server.store.sqlite.connection import MEMORY, make_private, open_reader, open_writer
 from agentlin_server.store.sqlite.rows import task_by_id, task_by_pk
 from agentlin_server.store.sqlite.schema import ensure_schema
 from agentlin_server.store.sqlite.statements import SQL
@@ -71,7 +71,7 @@ class SqliteStore:
             StorageError: it can't be opened, or was made by a newer agentlin.
         """
         if str(path) != MEMORY:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            make_private(Path(path))
         db = await anyio.to_thread.run_sync(_prepared, path)
         return cls(path, GroupWriter(db, path))
 
