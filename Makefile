@@ -50,7 +50,7 @@ demo: $(DEMO) ## run one agent task on a small model on this machine: no key, no
 test: $(TEST) ## run the tests (PYTEST_ARGS="-k name" narrows them)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-long: $(TEST) ## kill the server everywhere, ten thousand steps (half an hour); writes down the result
+test-long: $(TEST) ## kill the server everywhere, ten thousand steps (ten minutes); writes down the result
 	TEST_LONG=1 $(BIN)/python -m pytest -q tests/e2e/test_memory.py
 	$(BIN)/python -m tests.faults --thorough --steps 10000 --report tests/faults/LAST_LONG_RUN.md
 

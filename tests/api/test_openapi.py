@@ -120,7 +120,9 @@ def test_every_route_is_in_the_document_and_nothing_else_is(document: Json) -> N
         full_model_name=anything,
         body_size_max=1,
     )
-    app = routes.build(tasks, MetaRoutes(store=anything, version=VERSION, is_stopping=lambda: False))
+    app = routes.build(
+        tasks, MetaRoutes(store=anything, version=VERSION, is_stopping=lambda: False)
+    )
     served = {
         (method, route.path)
         for route in app.routes

@@ -160,14 +160,32 @@ def test_size_and_backup_work_while_a_server_runs(cli: Cli, db: Path, tmp_path: 
 
 
 @pytest.mark.usefixtures("server")
-@pytest.mark.parametrize("command", ["sweep", "migrate"])
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("sweep", "compresses finished tasks by itself, and removes old ones if AGENTLIN_KEEP_S"),
+        ("migrate", "A server that starts brings the schema to its newest by itself."),
+    ],
+)
 def test_what_needs_the_database_for_itself_names_the_server_that_has_it(
-    command: str, cli: Cli, db: Path
+    command: str, hint: str, cli: Cli, db: Path
 ) -> None:
     result = cli("db", command)
     assert (result.exit_code, result.stdout) == (3, "")
-    assert str(DatabaseLock(db).server_address()) in result.stderr
-    assert "AGENTLIN_KEEP_S" in result.stderr
+    address = DatabaseLock(db).server_address()
+    assert f"the server at {address} uses the database {db}: stop it first. " in result.stderr
+    assert hint in result.stderr
+    assert ("AGENTLIN_KEEP_S" in result.stderr) == (command == "sweep")
+
+
+def test_what_needs_the_database_for_itself_waits_for_no_other_process(cli: Cli, db: Path) -> None:
+    fill(db, [])
+    lock = DatabaseLock(db)
+    lock.acquire()
+    result = cli("db", "migrate")
+    lock.release()
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert f"another process uses the database {db}: " in result.stderr
 
 
 def test_sweep_seals_removes_what_is_old_and_makes_the_file_smaller(cli: Cli, db: Path) -> None:
@@ -256,6 +274,13 @@ def test_backup_refuses_to_overwrite_unless_forced(cli: Cli, db: Path, tmp_path:
     assert found["size_bytes"] == copy.stat().st_size
     assert logs_in(copy, list(logs)) == logs
     assert cli("db", "backup", str(db), "--force").exit_code == 2
+
+
+def test_backup_names_the_folder_that_is_missing(cli: Cli, db: Path, tmp_path: Path) -> None:
+    fill(db, [])
+    result = cli("db", "backup", str(tmp_path / "none" / "copy.db"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: there is no folder {tmp_path / 'none'}: make it first\n"
 
 
 def test_migrate_brings_an_old_database_to_the_newest_schema(cli: Cli, db: Path) -> None:

@@ -4,7 +4,8 @@ import io
 import json
 import re
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter
 
 from agentlin_client.types import AgentTaskEvent
 from agentlin_client.types.fold import TaskFold
-from agentlin_server.cli import demo_plan
+from agentlin_server.cli import demo_crash, demo_plan
 from agentlin_server.cli.demo_proof import Proof, prove
 from agentlin_server.cli.demo_screen import Screen
 from agentlin_server.cli.demo_wire import Frame, Wire
@@ -121,8 +122,48 @@ def test_a_task_that_ends_before_the_kill_is_no_demo(
 ) -> None:
     shipped(NO_CALL_SCRIPT)
     result = cli("demo", "crash")
-    assert result.exit_code == 3
-    assert "ended before the server was killed" in result.stderr
+    assert (result.exit_code, result.stdout) == (1, "That was all.\n")
+    assert result.stderr.splitlines()[-1].startswith("error: the task ended before the server was")
+
+
+def test_a_real_model_that_says_too_little_is_asked_once_more(
+    cli: Cli, play: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["No.", TALE, TALE]  # one per start of the server
+    real = demo_crash.demo_server
+
+    def playing(folder: Path, settings: Mapping[str, str]) -> AbstractAsyncContextManager[Any]:
+        play(f'[{{steps: [{{text: "{texts.pop(0)}", chunks: words, delay_s: 0.005}}]}}]')
+        return real(folder, settings)
+
+    monkeypatch.setattr(demo_crash, "demo_server", playing)
+    result = cli("demo", "crash", "--model", "scripted/any")
+    assert (result.exit_code, texts) == (0, []), result.stderr
+    first, _, whole, last = result.stdout.splitlines()
+    assert (first, whole.strip()) == ("No.", TALE.strip())
+    assert last.startswith("events lost 0, duplicated 0,")
+    assert result.stderr.count("once more") == 1
+
+
+def test_a_real_model_that_says_too_little_twice_is_no_demo(
+    cli: Cli, play: Callable[[str], None]
+) -> None:
+    play('- {text: "No.", repeat: true}')
+    result = cli("demo", "crash", "--model", "scripted/any")
+    assert (result.exit_code, result.stdout) == (1, "No.\nNo.\n")
+    assert result.stderr.count("once more") == 1
+    assert result.stderr.splitlines()[-1].startswith("error: the task ended before the server was")
+
+
+def test_a_reader_that_goes_away_ends_the_demo_without_a_word(start: Start, scratch: Path) -> None:
+    process = start("demo", "crash")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(END_S) == 130
+    said = process.stderr.read()
+    assert all(line.startswith("-- ") for line in said.splitlines()), said
+    assert list(scratch.iterdir()) == []
 
 
 def test_the_files_stay_if_asked_for(

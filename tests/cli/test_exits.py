@@ -51,6 +51,14 @@ def test_an_http_status_has_an_exit_code(status: int, code: ExitCode) -> None:
     assert describe(error) == (code, "bad")
 
 
+def test_what_the_server_says_is_not_followed_by_its_data() -> None:
+    problems = [{"loc": ["limit"], "msg": "is too large", "type": "value_error"}]
+    error = {"code": -32602, "message": "limit: is too large", "data": problems}
+    response = httpx.Response(422, request=REQUEST)
+    raised = status_error_class(422)(str(error), response=response, body={"error": error})
+    assert describe(raised) == (ExitCode.USAGE, "limit: is too large (-32602)")
+
+
 def test_a_bug_is_not_dressed_up() -> None:
     async def buggy() -> ExitCode:
         await anyio.lowlevel.checkpoint()

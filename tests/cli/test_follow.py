@@ -54,6 +54,14 @@ def test_the_summary_tells_status_task_tokens_and_times() -> None:
     )
 
 
+def test_a_stream_that_may_be_of_the_past_has_no_times() -> None:
+    tally = Tally(began_at=None)
+    tally.note(_text("It "), 15.0)
+    tally.note(_text("rains."), 15.5)
+    tally.note(_ended("completed", usage=USAGE), 16.0)
+    assert tally.summary() == "completed · task_1 · 12 + 11 tokens"
+
+
 def test_estimated_tokens_are_said_to_be() -> None:
     tally = Tally(began_at=0.0)
     tally.note(_text("a"), 1.0)

@@ -58,7 +58,7 @@ def _status(cli: Cli, task_id: str) -> str:
 def test_what_a_task_waits_for_is_shown(create: Create, cli: Cli) -> None:
     shown = cli("tasks", "show", create("weather"))
     assert "status   input-required" in shown.stdout
-    assert 'pending  c1  get_weather {"city":"Oslo"}\nc2  get_weather' in shown.stdout
+    assert 'pending  c1  get_weather {"city":"Oslo"}\n         c2  get_weather' in shown.stdout
 
 
 def test_calls_are_answered_one_by_one_and_the_task_goes_on(create: Create, cli: Cli) -> None:
@@ -83,6 +83,7 @@ def test_the_same_answer_again_shows_the_same(create: Create, cli: Cli) -> None:
     without_call = cli("tasks", "answer", answer[2], "--text", "sun")
     assert (without_call.exit_code, without_call.stdout) == (2, "")
     assert "waits for no answer: it is completed" in without_call.stderr
+    assert "by --call" in without_call.stderr
 
 
 def test_answers_may_come_from_a_file(create: Create, cli: Cli, tmp_path: Path) -> None:
@@ -119,7 +120,8 @@ def test_an_answer_that_is_unclear_is_wrong_usage(create: Create, cli: Cli) -> N
         ((), "--text"),
         (("--text", "a", "--from", "b"), "--text"),
         (("--from", "b", "--call", "c1"), "--call"),
-        (("--from", "no-such-file.json"), "no-such-file.json"),
+        (("--from", "no-such-file.json"), "there is no file no-such-file.json"),
+        (("--from", "."), "can't read ."),
         (("--text", "a", "--server", "http://127.0.0.1:9", "--db", "a.db"), "exclude"),
     ],
     ids=str,
@@ -177,6 +179,9 @@ def test_a_task_is_paused_resumed_and_followed_to_its_end(create: Create, cli: C
     assert "agentlin tasks follow later\n" in resumed.stderr
     followed = cli("tasks", "follow", "later")
     assert (followed.exit_code, followed.stdout) == (0, "At last.\n")
+    assert " tokens" in followed.stderr
+    assert "tokens/s" not in followed.stderr  # when it was replayed says nothing
+    assert "first token" not in followed.stderr
     assert "agentlin tasks resume later" in followed.stderr  # it was paused once
     assert cli("tasks", "pause", "later").exit_code == 1
 
@@ -199,7 +204,9 @@ def test_a_reader_that_goes_away_leaves_the_task_alone(
     process.stdout.readline()
     process.stdout.close()
     cli("tasks", "answer", task_id, "--call", "c1", "--text", "wet")
-    assert process.wait(END_S) == 0
+    assert process.wait(END_S) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
     assert _status(cli, task_id) == "input-required"
 
 

@@ -2,7 +2,9 @@ import json
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Start
+
+END_S = 60
 
 
 def _run(cli: Cli, prompt: str) -> str:
@@ -56,6 +58,31 @@ def test_a_task_that_is_not_there_ends_with_4(command: str, cli: Cli) -> None:
     result = cli("tasks", command, "task_none")
     assert (result.exit_code, result.stdout) == (4, "")
     assert "task_none" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["show", "cancel", "pause", "resume", "follow", "delete", "answer --text a"],
+)
+@pytest.mark.parametrize("task_id", ["", ".", "..", "a/b", "a b", "x" * 129])
+def test_what_can_be_no_id_is_wrong_usage(task_id: str, command: str, cli: Cli) -> None:
+    name, *options = command.split()
+    result = cli("tasks", name, task_id, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: TASK_ID: must be 1 to 128 of ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("tasks", "list"), ("doctor",), ("db", "size")], ids=" ".join)
+def test_a_reader_that_has_gone_ends_any_command_without_a_word(
+    command: tuple[str, ...], cli: Cli, start: Start
+) -> None:
+    _run(cli, "Hello")
+    process = start(*command)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert (process.wait(END_S), process.stderr.read()) == (130, "")
 
 
 def test_a_task_that_has_ended_cannot_be_canceled(cli: Cli) -> None:

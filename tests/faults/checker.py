@@ -14,6 +14,7 @@ from typing import Any, Final
 from agentlin_client.types.fold import TaskFold
 from agentlin_server.agent.toolresult import outcome_unknown
 from agentlin_server.domain.tool import idempotency_key
+from agentlin_server.models.scripted import PROVIDER
 from agentlin_server.tools.ledger import Entry, Ledger
 from tests.api.frames import Frame
 from tests.faults.client import require
@@ -24,6 +25,8 @@ UNSAFE: Final = "ledger_record"
 IDEMPOTENT: Final = "ledger_save"
 READ: Final = "ledger_read"
 
+DEATHS_MAX: Final = 3
+"""After as many processes that died while they worked on it a task may be failed."""
 _NOT_IN_EVENTS: Final = ("pause_requested",)
 """What a row says and no event does."""
 
@@ -72,6 +75,8 @@ def check_end(subject: Subject, task: Mapping[str, Any]) -> None:
         f"{subject.key} ended as {status} ({task.get('error')}), not as "
         f"{subject.must_end or sorted(subject.may_end)}",
     )
+    if status == "failed":
+        _check_failure(subject, task["error"])
     require(subject.seen.final in (None, status), f"{subject.key}: {subject.seen.final} was seen")
     results = {item["call_id"]: item for item in _results(task)}
     for call_id, answer in subject.granted.items():
@@ -83,6 +88,17 @@ def check_end(subject: Subject, task: Mapping[str, Any]) -> None:
             require(said in subject.answers.get(call_id, ()), f"{subject.key}: who said {said}?")
     if status == "completed":
         _check_texts(subject, task, results)
+
+
+def _check_failure(subject: Subject, error: Mapping[str, Any]) -> None:
+    """A task fails because its model does, or after the third process that died under it."""
+    data = error.get("data") or {}
+    model_breaks = any(step.breaks for step in subject.plan.steps)
+    require(
+        (data.get("reason") == "crashed_repeatedly" and subject.deaths >= DEATHS_MAX)
+        or (data.get("provider") == PROVIDER and model_breaks),
+        f"{subject.key} failed for no good reason, after {subject.deaths} deaths: {error}",
+    )
 
 
 def check_ledger(

@@ -22,7 +22,7 @@ _steps = st.builds(
     words=st.integers(1, 12),
     delay_s=st.sampled_from((0.0, 0.002, 0.02)),
     calls=_calls,
-    breaks=st.sampled_from((0, 0, 0, 1, 3)),
+    breaks=st.sampled_from((0, 0, 0, 0, 1, 1, 3)),
 )
 _last_steps = st.builds(PlanStep, words=st.integers(1, 30), delay_s=st.sampled_from((0.0, 0.01)))
 plans = st.tuples(st.lists(_steps, max_size=2), _last_steps).map(lambda both: (*both[0], both[1]))

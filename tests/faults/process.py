@@ -1,5 +1,6 @@
 """Server processes that are cheap to start: forked from one that has everything imported."""
 
+import atexit
 import multiprocessing
 import os
 import re
@@ -125,7 +126,9 @@ class FaultyServer:
 @cache
 def _template() -> Path:
     """Return an empty database with the schema: to make one takes a second."""
-    path = Path(tempfile.mkdtemp(prefix="agentlin-faults-")) / "template.db"
+    folder = tempfile.mkdtemp(prefix="agentlin-faults-template-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "template.db"
     with closing(open_writer(path)) as db:
         ensure_schema(db, path)
     return path

@@ -25,6 +25,22 @@ _HEADER: Final = (
 )
 
 
+def _head() -> str:
+    """Return the commit that is checked out now, as what is tested."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip()
+
+    changed = " with changes that are not committed" if git("status", "--porcelain") else ""
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + changed
+
+
 @dataclass(slots=True)
 class Report:
     """Collects results.
@@ -40,6 +56,7 @@ class Report:
     _counts: Counter[str] = field(default_factory=Counter[str])
     _seeds: Sequence[int] = ()
     _seconds: float = 0.0
+    _commit: str = field(default_factory=_head)
 
     def add_run(self, name: str, commits: int, tally: Tally, took_s: float) -> None:
         """Add the kills of one scripted run."""
@@ -82,7 +99,7 @@ class Report:
         seeds = f"{self._seeds[0]} to {self._seeds[-1]}" if self._seeds else "none"
         facts = {
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "commit": _commit(),
+            "commit": self._commit,
             "on": f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
             f"{platform.system()} {platform.machine()}",
             "seeds": f"{self.seed} for the kills; {seeds} for the state machine",
@@ -114,17 +131,3 @@ class Report:
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _commit() -> str:
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip()
-
-    changed = " with changes that are not committed" if git("status", "--porcelain") else ""
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + changed

@@ -143,6 +143,28 @@ def test_a_wrong_end_is_seen(subject: Subject, task: Mapping[str, Any], said: st
         check_end(subject, task)
 
 
+@pytest.mark.parametrize(
+    ("data", "deaths", "is_right"),
+    [
+        ({"reason": "crashed_repeatedly"}, 3, True),
+        ({"reason": "crashed_repeatedly"}, 2, False),
+        ({"provider": "scripted"}, 3, False),  # its plan says nothing of a break
+        ({"reason": "storage"}, 3, False),
+    ],
+)
+def test_a_failure_has_a_good_reason(
+    subject: Subject, data: Any, deaths: int, is_right: Any
+) -> None:
+    subject.may_end.add("failed")
+    subject.deaths = deaths
+    task = _task("failed", error={"code": -32000, "message": "", "data": data})
+    if is_right:
+        check_end(subject, task)
+    else:
+        with pytest.raises(ViolationError, match="for no good reason"):
+            check_end(subject, task)
+
+
 def test_what_was_granted_is_there_at_the_end(subject: Subject) -> None:
     subject.granted["c"] = "yes"
     with pytest.raises(ViolationError, match="'yes' to c became None"):

@@ -21,7 +21,6 @@ from tests.faults.process import FaultyServer, NoServerError
 from tests.faults.server import Faults
 from tests.faults.subject import Subject
 
-_CLAIMS_MAX: Final = 3
 _NOT_FOUND: Final = 404
 _PLAIN: Final = Faults()
 _SETTINGS: Final = {"stop_grace_s": 0.5, "heartbeat_s": 5}
@@ -146,7 +145,9 @@ class World:
         self.deaths += 1
         for subject in self.subjects:
             subject.deaths += 1
-            if subject.deaths >= _CLAIMS_MAX or any(step.breaks for step in subject.plan.steps):
+            if subject.deaths >= checker.DEATHS_MAX or any(
+                step.breaks for step in subject.plan.steps
+            ):
                 subject.may_end.add("failed")
         if self._cut is not None:
             assert self.survivors is not None
@@ -297,7 +298,7 @@ async def living_world(
             yield world
         except Exception as exc:  # noqa: BLE001 # raised below, without a group around it
             failure = exc
-            (folder / "story.txt").write_text("\n".join(world.story), "utf-8")
+            (folder / "story.txt").write_text("\n".join([*world.story, repr(exc)]), "utf-8")
         finally:
             group.cancel_scope.cancel()
             server.kill()

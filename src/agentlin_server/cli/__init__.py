@@ -9,6 +9,7 @@ heavy parts are imported when a command runs, so that `--help` is quick.
     connect.py     which server to talk to: one that was named, one that runs, or our own
     interrupt.py   what Ctrl-C means while a task runs
     terminal.py    the two consoles, and text that is safe to print there
+    console.py     what a console of theirs is
     waiting.py     spinner and progress bar
     taskrun.py     one run: a task's stream beside the signals
     follow.py      prints the events of a task as they come; measures

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 database = typer.Typer(
     no_args_is_help=True, help="Look after the database: its size, old tasks, copies, its schema."
 )
+
+_SWEEPS_ITSELF: Final = (
+    "A server that runs compresses finished tasks by itself, and removes old ones if "
+    "AGENTLIN_KEEP_S says after how long."
+)
+_MIGRATES_ITSELF: Final = "A server that starts brings the schema to its newest by itself."
 
 
 def _duration(text: str) -> float:
@@ -121,7 +127,7 @@ def sweep(
         _result(_swept_json(swept), _swept_words(swept), as_json=as_json)
         return ExitCode.OK
 
-    perform(lambda: _unserved(action))
+    perform(lambda: _unserved(action, db, hint=_SWEEPS_ITSELF))
 
 
 @database.command(epilog=EXIT_CODES)
@@ -146,6 +152,8 @@ def backup(
     async def action() -> ExitCode:
         from agentlin_server.store.sqlite.backup import TargetTakenError
 
+        if not dest.absolute().parent.is_dir():
+            fail(ExitCode.USAGE, f"there is no folder {dest.parent}: make it first")
         try:
             made = await _copied(_database(db), dest, overwrite=force)
         except TargetTakenError as exc:
@@ -192,7 +200,7 @@ def migrate(
             typer.echo(f"the database as it was: {copy}", err=True)
         return ExitCode.OK
 
-    perform(lambda: _unserved(action))
+    perform(lambda: _unserved(action, db, hint=_MIGRATES_ITSELF))
 
 
 def _database(db: str | None) -> Path:
@@ -209,18 +217,25 @@ def _database(db: str | None) -> Path:
     return Path(settings.db)
 
 
-async def _unserved(action: Callable[[], Awaitable[ExitCode]]) -> ExitCode:
-    """Do what needs the database for itself; if a server has it, say what that does by itself."""
-    from agentlin_server.store.lock import DatabaseInUseError
+async def _unserved(
+    action: Callable[[], Awaitable[ExitCode]], db: str | None, *, hint: str
+) -> ExitCode:
+    """Do what needs the database for itself; if a server has it, say so.
+
+    Args:
+        action: What to do.
+        db: The option `--db`.
+        hint: What a server does by itself.
+    """
+    from agentlin_server.store.lock import DatabaseInUseError, DatabaseLock
 
     try:
         return await action()
-    except DatabaseInUseError as exc:
-        fail(
-            ExitCode.UNAVAILABLE,
-            f"{exc}. A server that runs compresses finished tasks by itself, and removes old ones "
-            "if AGENTLIN_KEEP_S says after how long.",
-        )
+    except DatabaseInUseError:
+        path = _database(db)
+        address = DatabaseLock(path).server_address()
+        who = f"the server at {address}" if address else "another process"
+        fail(ExitCode.UNAVAILABLE, f"{who} uses the database {path}: stop it first. {hint}")
 
 
 async def _copied(path: Path, to: Path, *, overwrite: bool) -> "Copy":

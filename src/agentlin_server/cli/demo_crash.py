@@ -15,7 +15,7 @@ from agentlin_server.cli.demo_proof import Proof, prove
 from agentlin_server.cli.demo_screen import Screen
 from agentlin_server.cli.demo_server import DemoServer, demo_server
 from agentlin_server.cli.demo_wire import Wire
-from agentlin_server.cli.exits import ExitCode
+from agentlin_server.cli.exits import ExitCode, complain
 from agentlin_server.cli.interrupt import Interrupt
 from agentlin_server.cli.terminal import write_data
 from agentlin_server.cli.waiting import Waiting
@@ -61,7 +61,10 @@ class CrashDemo:
             await group.start(interrupt.watch)
             group.start_soon(_cancel_at, interrupt.first, group.cancel_scope)
             with anyio.move_on_after(_LIMIT_S) as limit:
-                code = await self._run()
+                try:
+                    code = await self._run()
+                finally:
+                    self._screen.end_line()
             if limit.cancelled_caught:
                 raise DemoError(f"the demo did not end within {_LIMIT_S:.0f} s")
             group.cancel_scope.cancel()
@@ -69,8 +72,11 @@ class CrashDemo:
 
     async def _run(self) -> ExitCode:
         self._screen.note(f"task: {self._plan.prompt}")
-        async with self._server() as server, self._client(server, self._wire) as client:
-            last_id = await self._follow(await self._create(client), server)
+        last_id = await self._until_killed()
+        if last_id is None:
+            self._screen.end_line()
+            complain("the task ended before the server was killed: ask for a longer answer")
+            return ExitCode.FAILED
         seen = len(self._wire.frames)
         self._screen.note(f"server killed (-9) after {seen} events", style="red")
         async with self._server() as server:
@@ -80,6 +86,23 @@ class CrashDemo:
             proof = await self._prove(server)
         self._report(proof, seen)
         return ExitCode.OK if proof.holds else ExitCode.FAILED
+
+    async def _until_killed(self) -> str | None:
+        """Run a task until its server is killed; one that is too short for that is run anew.
+
+        Returns:
+            The id after which to go on; None if every try was too short.
+        """
+        for n in range(self._plan.tries):
+            if n:
+                self._screen.note("the task ended before the server was killed: once more")
+            self._killed_at = None
+            self._wire.frames.clear()
+            async with self._server() as server, self._client(server, self._wire) as client:
+                last_id = await self._follow(await self._create(client), server)
+            if last_id is not None:
+                return last_id
+        return None
 
     async def _follow(
         self, events: "AsyncStream[AgentTaskEvent]", server: DemoServer | None
@@ -91,7 +114,7 @@ class CrashDemo:
             server: What to kill; None follows to the end.
 
         Returns:
-            The id after which to go on.
+            The id after which to go on; None if the task ended.
         """
         from agentlin_client import APIConnectionError
 
@@ -106,8 +129,6 @@ class CrashDemo:
                     if server is None or self._killed_at is None:
                         raise
                     return events.last_event_id
-        if server is not None:
-            raise DemoError("the task ended before the server was killed; try a longer prompt")
         return None
 
     def _show(self, event: "AgentTaskEvent") -> None:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 SCRIPT: Final = files("agentlin_server.cli") / "scripts" / "demo_crash.yaml"
 TOOL: Final = "ledger_record"
 _PROMPT: Final = "Book a seat on the night train, and tell me about it."
-_REAL_PROMPT: Final = "Give me three tips for better sleep."
+_REAL_PROMPT: Final = "Write a long story about a lighthouse keeper in a storm."
+"""The answer must be long, even of a small model: nobody can kill what has ended."""
 _REAL_TOKENS_MAX: Final = 200
-_REAL_CHARACTERS: Final = 200
-"""After so much text a server with a real model is killed."""
+_REAL_CHARACTERS: Final = 100
+"""After so much text, about 25 tokens, a server with a real model is killed."""
+_REAL_TRIES: Final = 2
 
 KillPoint = Callable[["AgentTaskEvent"], bool]
 
@@ -33,6 +35,7 @@ class Plan:
         ledger_dir: Where the tool writes, None if there is none.
         waits_for_tool: The tool must have begun before the server is killed.
         tool_calls: How many calls of the tool there must have been in the end.
+        tries: How many tasks may be begun until one lasts long enough for the kill.
     """
 
     prompt: str
@@ -43,6 +46,7 @@ class Plan:
     ledger_dir: Path | None = None
     waits_for_tool: bool = False
     tool_calls: int = 0
+    tries: int = 1
 
     @property
     def has_tool(self) -> bool:
@@ -82,6 +86,7 @@ def plan_for_model(model: str, prompt: str | None) -> Plan:
         model=model,
         sampling={"max_tokens": _REAL_TOKENS_MAX},
         kill_point=_AfterText(_REAL_CHARACTERS, step=1),
+        tries=_REAL_TRIES,
     )
 
 
@@ -90,14 +95,17 @@ def _when_the_tool_begins(event: "AgentTaskEvent") -> bool:
 
 
 class _AfterText:
-    """True once as many characters of a step's text have come."""
+    """True once as many characters of a step's text have come, of one task."""
 
     def __init__(self, characters: int, *, step: int) -> None:
-        self._left = characters
+        self._characters = self._left = characters
         self._step = step
+        self._task_id = ""
 
     def __call__(self, event: "AgentTaskEvent") -> bool:
         if event.type != "task.text.delta" or event.agent_step != self._step:
             return False
+        if event.task_id != self._task_id:
+            self._task_id, self._left = event.task_id, self._characters
         self._left -= len(event.delta)
         return self._left <= 0

@@ -29,7 +29,7 @@ class Screen:
         """Print a line between the text."""
         if self._is_quiet:
             return
-        self._end_line()
+        self.end_line()
         say(f"-- {text} --", style=style)
 
     def show(self, event: "AgentTaskEvent") -> None:
@@ -46,7 +46,7 @@ class Screen:
 
     def end(self, line: str, *, is_good: bool) -> None:
         """Print the last line, to standard output."""
-        self._end_line()
+        self.end_line()
         self._console.out(line, style="bold green" if is_good else "bold red")
 
     def _begin(self, item: Any) -> None:
@@ -77,7 +77,8 @@ class Screen:
         elif item.type == "tool_result":
             self.note(f"{self._names.get(item.call_id)}: {_text_of(item.message_content)}")
 
-    def _end_line(self) -> None:
+    def end_line(self) -> None:
+        """End the line that is open, so that what follows stands on its own."""
         if self._is_line_open:
             self._is_line_open = False
             write_data("\n")

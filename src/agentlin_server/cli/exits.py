@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from enum import IntEnum
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from agentlin_client import APIStatusError
 
 
 class ExitCode(IntEnum):
@@ -23,13 +26,13 @@ class ExitCode(IntEnum):
     WAITING = 5
     """The task rests: it waits for an answer, or is paused."""
     CANCELED = 130
-    """The task was canceled, or Ctrl-C ended the command."""
+    """The task was canceled, or Ctrl-C ended the command, or nobody reads what it prints."""
 
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done (run: the task completed), 1 failed or expired, 2 wrong usage or setting, "
     "3 no server can be reached or started, 4 no such task, 5 the task waits for an answer or is "
-    "paused, 130 canceled (also by Ctrl-C)."
+    "paused, 130 canceled (also by Ctrl-C, or as nobody reads the output)."
 )
 """For `--help`."""
 
@@ -73,13 +76,15 @@ def perform(action: Callable[[], Awaitable[ExitCode]], *, on_uvloop: bool = Fals
     except Exception as exc:
         if (found := describe(exc)) is None:
             raise
-        code, message = found
-        complain(message)
+        code = _report(found)
     raise typer.Exit(code)
 
 
 def describe(exc: BaseException) -> tuple[ExitCode, str] | None:
-    """Return the exit code and the message of an error that a user may see; None for a bug."""
+    """Return the exit code and the message of an error that a user may see; None for a bug.
+
+    The message is empty if there is nothing to say: nobody reads what the command prints.
+    """
     from agentlin_client import (
         APIConnectionError,
         APIResponseValidationError,
@@ -91,9 +96,10 @@ def describe(exc: BaseException) -> tuple[ExitCode, str] | None:
     from agentlin_server.settings import SettingsError
 
     if isinstance(exc, APIStatusError):
-        return _code_of(exc.status_code), exc.message
-    if isinstance(exc, BrokenPipeError):
+        return _code_of(exc.status_code), _said(exc)
+    if isinstance(exc, BrokenPipeError):  # e.g. `| head -1`
         drop_stdout()
+        return ExitCode.CANCELED, ""
     for kinds, code in (
         ((SettingsError,), ExitCode.USAGE),
         ((AgentlinError, APIConnectionError, APIResponseValidationError), ExitCode.UNAVAILABLE),
@@ -103,6 +109,15 @@ def describe(exc: BaseException) -> tuple[ExitCode, str] | None:
         if isinstance(exc, kinds):
             return code, str(exc)
     return None
+
+
+def _said(exc: "APIStatusError") -> str:
+    """Return the server's own words; the error's are followed by its `data`, which repeats them."""
+    from agentlin_client._errors import envelope_error
+
+    if (error := envelope_error(exc.body)) is None:
+        return exc.message
+    return f"{error['message']} ({error['code']})"
 
 
 def _code_of(status: int) -> ExitCode:
@@ -121,8 +136,13 @@ def _report_first(group: BaseExceptionGroup[BaseException]) -> int:
     found = [describe(leaf) for leaf in leaves]
     if found[0] is None or None in found:
         raise group
-    code, message = found[0]
-    complain(message)
+    return _report(found[0])
+
+
+def _report(found: tuple[ExitCode, str]) -> ExitCode:
+    code, message = found
+    if message:
+        complain(message)
     return code
 
 

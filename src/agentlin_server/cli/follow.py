@@ -38,7 +38,8 @@ class Tally:
     """What a stream of events has shown so far, and when, on a monotonic clock in seconds.
 
     Attributes:
-        began_at: When the task was asked for.
+        began_at: When the task was asked for; None if the stream may be of the past, so that the
+            times at which its events come say nothing.
         task_id: Known from the first event on.
         status: The last status that ends or rests the task, None while it goes on.
         task: The snapshot that came with that status.
@@ -47,7 +48,7 @@ class Tally:
         ended_at: When the status came.
     """
 
-    began_at: float
+    began_at: float | None
     task_id: str | None = None
     status: str | None = None
     task: "TaskObject | None" = None
@@ -76,13 +77,8 @@ class Tally:
         parts = [self.status or "unfinished", self.task_id or "no task"]
         usage = (self.task.usage if self.task else None) or {}
         parts += _tokens(usage)
-        if self.first_at is not None:
-            parts.append(f"first token after {self.first_at - self.began_at:.2f} s")
-        if (rate := self._rate(usage)) is not None:
-            about = "about " if usage.get("estimated") else ""
-            parts.append(f"{about}{rate:.0f} tokens/s")
-        if self.ended_at is not None:
-            parts.append(f"{self.ended_at - self.began_at:.1f} s in all")
+        if self.began_at is not None:
+            parts += self._times(self.began_at, usage)
         return " · ".join(parts)
 
     def error(self) -> str | None:
@@ -90,6 +86,17 @@ class Tally:
         if self.task is None or self.task.error is None:
             return None
         return f"{self.task.error.message} (code {self.task.error.code})"
+
+    def _times(self, began_at: float, usage: dict[str, Any]) -> list[str]:
+        parts: list[str] = []
+        if self.first_at is not None:
+            parts.append(f"first token after {self.first_at - began_at:.2f} s")
+        if (rate := self._rate(usage)) is not None:
+            about = "about " if usage.get("estimated") else ""
+            parts.append(f"{about}{rate:.0f} tokens/s")
+        if self.ended_at is not None:
+            parts.append(f"{self.ended_at - began_at:.1f} s in all")
+        return parts
 
     def _rate(self, usage: dict[str, Any]) -> float | None:
         """Return tokens per second from the first to the last token; None if too few came."""

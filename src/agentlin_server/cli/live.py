@@ -11,7 +11,7 @@ import typer
 
 from agentlin_server.cli.client import with_client
 from agentlin_server.cli.exits import ExitCode, complain, fail
-from agentlin_server.cli.follow import Printer, new_tally, report
+from agentlin_server.cli.follow import Printer, Tally, report
 from agentlin_server.cli.options import (
     DbOption,
     EventsOption,
@@ -20,7 +20,6 @@ from agentlin_server.cli.options import (
     examples,
 )
 from agentlin_server.cli.resting import address_options, explain, pending_calls
-from agentlin_server.cli.terminal import drop_stdout
 from agentlin_server.cli.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def answer(
     async def action(client: "AsyncClient") -> ExitCode:
         results = given
         if results is None:
-            call_id = call or await _only_call(client, task_id)
+            call_id = await _only_call(client, task_id) if call is None else call
             if call_id is None:
                 return ExitCode.USAGE
             results = [_result(call_id, text or "")]
@@ -101,7 +100,7 @@ def answer(
 async def _watch(events: "AsyncStream[AgentTaskEvent]", *, options: str, as_json: bool) -> ExitCode:
     from agentlin_client.types import TaskInputRequiredEvent, TaskPausedEvent
 
-    tally = new_tally()
+    tally = Tally(began_at=None)  # of a past, in part or, as answers may be repeated, in whole
     with Waiting("waiting for the task") as waiting:
         printer = Printer(as_json=as_json, on_first=waiting.stop)
         async with events:
@@ -113,9 +112,6 @@ async def _watch(events: "AsyncStream[AgentTaskEvent]", *, options: str, as_json
                     if is_at_rest and not as_json:
                         printer.end()
                         explain(event.task, options=options)
-            except BrokenPipeError:  # nobody reads any more, e.g. `| head -1`
-                drop_stdout()
-                return ExitCode.OK
             finally:
                 printer.end()
     if not as_json:
@@ -132,7 +128,10 @@ async def _only_call(client: "AsyncClient", task_id: str) -> str | None:
     if waiting:
         complain(f"the task waits for several answers: name one by --call: {', '.join(waiting)}")
     else:
-        complain(f"the task waits for no answer: it is {task.status}")
+        complain(
+            f"the task waits for no answer: it is {task.status}; "
+            "to send an answer again, name its call by --call"
+        )
     return None
 
 
@@ -150,7 +149,11 @@ def _read_results(source: str) -> Sequence[Any]:
     try:
         raw = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
         results = json.loads(raw)
-    except (OSError, ValueError) as exc:
+    except FileNotFoundError:
+        fail(ExitCode.USAGE, f"there is no file {source}")
+    except OSError as exc:
+        fail(ExitCode.USAGE, f"can't read {source}: {exc.strerror}")
+    except ValueError as exc:
         fail(ExitCode.USAGE, f"{source} can't be read as JSON: {exc}")
     if not isinstance(results, list):
         fail(ExitCode.USAGE, f"{source} must hold a JSON list of tool_result items")

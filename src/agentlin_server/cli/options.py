@@ -6,7 +6,22 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from agentlin_server.cli.exits import ExitCode, fail
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def _checked_task_id(value: str | None) -> str | None:
+    """End the command if this can't be an id: in a path, the likes of `..` lead elsewhere."""
+    from agentlin_server.domain.errors import InvalidIdError
+    from agentlin_server.domain.ids import checked_id
+
+    try:
+        # There is none while the shell completes the line.
+        return value if value is None else checked_id(value, field="TASK_ID")
+    except InvalidIdError as exc:
+        fail(ExitCode.USAGE, str(exc))
+
 
 ServerOption = Annotated[
     str | None,
@@ -26,7 +41,13 @@ DbOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 EventsOption = Annotated[bool, typer.Option("--json", help="Raw events, one JSON object per line.")]
 TaskArgument = Annotated[
-    str, typer.Argument(metavar="TASK_ID", help="Id of the task, e.g. task_1.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="TASK_ID",
+        help="Id of the task, e.g. task_1.",
+        show_default=False,
+        callback=_checked_task_id,
+    ),
 ]
 
 

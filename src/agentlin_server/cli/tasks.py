@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 tasks = typer.Typer(no_args_is_help=True, help="Look at tasks, and control them.")
 
 _EXCERPT_CHARS: Final = 60
+_NAME_CHARS: Final = 8
 _STYLES: Final = {"completed": "green", "failed": "red", "expired": "red", "canceled": "yellow"}
 
 
@@ -216,10 +217,11 @@ def _print_task(task: "TaskObject") -> None:
         "message": _text(task.user_message_content),
     }
     facts["pause"] = "asked for" if task.pause_requested else ""
-    facts["pending"] = "\n".join(in_words(call) for call in pending_calls(task))
+    # Further lines stand under the first one.
+    facts["pending"] = f"\n{'':{_NAME_CHARS + 1}}".join(map(in_words, pending_calls(task)))
     for name, value in facts.items():
         if value:
-            console.out(f"{name:8} ", end="", style="dim")
+            console.out(f"{name:{_NAME_CHARS}} ", end="", style="dim")
             console.out(printable(value), style=_STYLES.get(value))
     for item in task.output:
         console.out("")

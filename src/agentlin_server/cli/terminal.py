@@ -24,18 +24,18 @@ def printable(text: str) -> str:
 
 def data_console() -> "Console":
     """Return the console of standard output; on no terminal it never writes escape sequences."""
-    from rich.console import Console
+    from agentlin_server.cli.console import PlainConsole
 
-    return Console(
+    return PlainConsole(
         force_terminal=None if sys.stdout.isatty() else False, highlight=False, markup=False
     )
 
 
 def word_console() -> "Console":
     """Return the console of standard error; on no terminal it never writes escape sequences."""
-    from rich.console import Console
+    from agentlin_server.cli.console import PlainConsole
 
-    return Console(
+    return PlainConsole(
         stderr=True,
         force_terminal=None if sys.stderr.isatty() else False,
         highlight=False,
@@ -60,8 +60,13 @@ def write_data(text: str) -> None:
 def drop_stdout() -> None:
     """Let what goes to standard output from now on, and what is buffered, go nowhere.
 
-    For when its reader has gone: else Python complains once more at its end.
+    For when its reader has gone: else Python complains once more at its end. Standard error goes
+    the same way if it is the same pipe, as by `2>&1`.
     """
+    out, err = sys.stdout.fileno(), sys.stderr.fileno()
+    is_one = os.path.sameopenfile(out, err)
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, out)
+    if is_one:
+        os.dup2(nowhere, err)
     os.close(nowhere)
