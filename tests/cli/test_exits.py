@@ -1,13 +1,17 @@
+import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import httpx
 import pytest
 import typer
+from rich.console import Console
 
 from agentlin_client import APIConnectionError, ClientError
 from agentlin_client._errors import status_error_class
 from agentlin_server.cli.exits import ExitCode, describe, perform
+from agentlin_server.cli.terminal import data_console, word_console
 from agentlin_server.domain.errors import StorageError
 from agentlin_server.settings import SettingsError
 
@@ -96,3 +100,16 @@ def test_ctrl_c_ends_with_130_and_no_word(capsys: pytest.CaptureFixture[str]) ->
 
     assert _exit_code(interrupted) == ExitCode.CANCELED
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("console", [data_console, word_console])
+def test_a_console_that_nobody_reads_raises_what_any_write_raises(
+    console: Callable[[], Console], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with suppress(BrokenPipeError), os.fdopen(writer, "w") as gone:  # to close it fails, too
+        monkeypatch.setattr("sys.stdout", gone)
+        monkeypatch.setattr("sys.stderr", gone)
+        with pytest.raises(BrokenPipeError):
+            console().out("Hello")

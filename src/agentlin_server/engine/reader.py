@@ -189,10 +189,12 @@ class TaskReader:
     async def _read(self, tail: Tail, pk: TaskPk, seq: int, rev: int) -> Page:
         segments = await self._store.read(pk, after_seq=seq, after_rev=rev, bytes_max=_PAGE_BYTES)
         page = Page()
-        for segment in segments:
-            if segment.lines:
-                one = await self._sent(tail, pk, segment)
-                page.append(one if one.first_seq > seq else one.after(seq))
+        # Deleted while being read: the page ends there, and nothing is sent that was never sent.
+        with suppress(TaskNotFoundError):
+            for segment in segments:
+                if segment.lines:
+                    one = await self._sent(tail, pk, segment)
+                    page.append(one if one.first_seq > seq else one.after(seq))
         return page
 
     async def _sent(self, tail: Tail, pk: TaskPk, segment: Segment) -> Published:
@@ -210,12 +212,11 @@ class TaskReader:
         for n, line in enumerate(lines):
             if needs_snapshot(line):
                 task = await self._store.get_by_pk(pk)
-                if task is None:  # deleted while being read: what is left needs no snapshot
-                    continue
-                with suppress(TaskNotFoundError):  # likewise
-                    fold = await self.fold(task, up_to_seq=segment.first_seq + n)
-                    task_json = snapshot_json(fold.snapshot())
-                    lines[n] = with_snapshot(line, task_json)
+                if task is None:
+                    raise TaskNotFoundError(f"the task of row {pk} was deleted")
+                fold = await self.fold(task, up_to_seq=segment.first_seq + n)
+                task_json = snapshot_json(fold.snapshot())
+                lines[n] = with_snapshot(line, task_json)
         return _published(segment, lines, task_json if needs_snapshot(lines[-1]) else None)
 
     async def _is_at_end(self, pk: TaskPk, *, until_final: bool) -> bool:
