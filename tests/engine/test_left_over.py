@@ -183,7 +183,7 @@ async def test_a_last_write_that_takes_too_long_loses_no_task(
             await self._store.append(commit, on_commit=on_commit)
 
     model = scripted([Answer([Text("x")], repeat=True)])
-    async with serving(model, wrap=Slow) as service:  # type: ignore[arg-type]
+    async with serving(model, wrap=Slow) as service:  # pyright: ignore[reportArgumentType]
         assert text_of(await service.run()) == "x"
 
 

@@ -24,6 +24,7 @@ from agentlin_server.engine.dispatcher import Dispatcher
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.limits import EngineLimits
 from agentlin_server.engine.reader import TaskReader, unreadable_task
+from agentlin_server.engine.removal import remove_task
 from agentlin_server.engine.run import Wishes
 from agentlin_server.engine.runs import RunHandle, Runs
 from agentlin_server.engine.takeover import Takeover
@@ -129,9 +130,7 @@ class Control:
     async def remove(self, pk: TaskPk) -> None:
         """Remove a final task with its children, and end their readers."""
         until = self.clock() + self.limits.reserved_s
-        deleted = await self.store.delete(pk, reserved_until=until)
-        for one in deleted.pks:
-            self.hub.close(one)
+        await remove_task(self.store, self.hub, pk, reserved_until=until)
         self.dispatcher.wake()
 
     async def apply_cancel(self, pk: TaskPk) -> None:

@@ -238,7 +238,7 @@ class Engine:
         while True:
             try:
                 await self._store.purge(at=self._clock())
-            except Exception:
+            except Exception:  # nothing may end this loop but the server's end
                 log.exception("can't forget expired idempotency records; trying again")
             await anyio.sleep(_PURGE_EVERY_S)
 

@@ -9,11 +9,11 @@ from typing import Final
 
 import anyio
 
-from agentlin_server.domain.ids import TaskPk
 from agentlin_server.domain.ports import Clock, Store
 from agentlin_server.engine.clock import elapsed_s
 from agentlin_server.engine.hub import Hub
 from agentlin_server.engine.limits import EngineLimits
+from agentlin_server.engine.removal import remove_task
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +90,9 @@ class Retention:
     async def _remove_batch(self, before: float) -> int:
         pks = await self._store.finished(before=before, limit=_BATCH)
         for pk in pks:
-            await self._remove_one(pk)
+            until = self._clock() + self._limits.reserved_s
+            await remove_task(self._store, self._hub, pk, reserved_until=until)
         return len(pks)
-
-    async def _remove_one(self, pk: TaskPk) -> None:
-        until = self._clock() + self._limits.reserved_s
-        deleted = await self._store.delete(pk, reserved_until=until)
-        for one in deleted.pks:
-            self._hub.close(one)
 
 
 async def _in_batches(batch: Callable[[], Awaitable[int]]) -> int:
