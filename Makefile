@@ -62,12 +62,14 @@ check: $(TEST) ## format, lint, types, import rules, docs: everything that needs
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/generate_sync.py --check
 	$(BIN)/python scripts/generate_docs.py --check
 	$(BIN)/properdocs build --quiet --strict
 
-format: $(TEST) ## format the code and mend what ruff can mend
+format: $(TEST) ## format the code, mend what ruff can mend, write what is generated from code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python scripts/generate_sync.py
 
 docs: $(TEST) ## write the generated pages, build the docs into site/
 	$(BIN)/python scripts/generate_docs.py

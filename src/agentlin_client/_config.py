@@ -1,56 +1,61 @@
-"""What a client is configured with, resolved once from its arguments and the environment."""
+"""What a client is configured with, resolved once from its arguments and the environment.
 
-import ipaddress
+Imported with every client, so it imports no httpx: what is a value of httpx is made of it by
+`_defaults`, with the first request.
+"""
+
+from __future__ import annotations
+
 import os
-import platform
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
-
-import httpx
-from httpx import Timeout
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 from ._errors import ClientError
-from ._log import redact_url
 from ._sentinels import NotGiven, Omit
 from ._version import __version__
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import httpx
+
+    from ._retry import Retry
+
+    TimeoutTypes: TypeAlias = float | httpx.Timeout | None
+    """A time-out in seconds, the same for each phase, or one per phase; None waits for ever."""
+    HeaderValues: TypeAlias = Mapping[str, str | Omit]
+    """Headers of a request; `omit` leaves out the header that would be sent otherwise."""
+    RetryHook: TypeAlias = Callable[[Retry], object]
+    """Called before each wait for another attempt."""
+
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:9999/v1"
 """The local server."""
-DEFAULT_TIMEOUT: Final = Timeout(60.0, connect=5.0)
-"""Seconds: 60 to send, and to wait for the next bytes of the answer; 5 to connect."""
 DEFAULT_MAX_RETRIES: Final = 2
 """How often a failed call is sent again, at most."""
-DEFAULT_CONNECTION_LIMITS: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
-"""A stream holds a connection as long as it lasts, so there may be many."""
 
-USER_AGENT: Final = f"agentlin-client/{__version__} python/{platform.python_version()}"
-_HTTPX_TIMEOUT: Final = Timeout(5.0)  # httpx's own default: nobody chose it
 _UNSAFE_IN_HEADER: Final = re.compile(r"[^\t\x20-\x7e]")
-
-TimeoutTypes: TypeAlias = float | Timeout | None
-"""A time-out in seconds, the same for each phase, or one per phase; None waits for ever."""
-HeaderValues: TypeAlias = Mapping[str, str | Omit]
-"""Headers of a request; `omit` leaves out the header that would be sent otherwise."""
+_UNSAFE_IN_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientConfig:
+class ClientConfig(NamedTuple):  # no dataclass: those take ten milliseconds to import
     """The resolved options of a client; see `Client` for their meaning."""
 
-    api_key: str | None = field(repr=False)
+    api_key: str | None
     client_id: str | None
-    base_url: httpx.URL
-    timeout: Timeout
+    base_url: str
+    timeout: TimeoutTypes | NotGiven
     max_retries: int
-    default_headers: HeaderValues = field(repr=False)
-    default_query: Mapping[str, object] = field(repr=False)
+    default_headers: HeaderValues
+    default_query: Mapping[str, object]
+    stream_idle_timeout: float | NotGiven | None
+    on_retry: RetryHook | None
+    is_strict: bool
 
     @property
     def base_headers(self) -> dict[str, str | Omit]:
         """The headers of every request, those of the user last."""
-        headers: dict[str, str | Omit] = {"User-Agent": USER_AGENT}
+        headers: dict[str, str | Omit] = {"User-Agent": user_agent()}
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
         if self.client_id is not None:
@@ -65,7 +70,10 @@ class ClientConfig:
         our loopback, so one that is set for the rest of the world would only break the local
         server. Certificates from the environment (`SSL_CERT_FILE`) apply always.
         """
-        return not _is_loopback(self.base_url.host)
+        return not _is_loopback(urlsplit(self.base_url).hostname or "")
+
+    def __repr__(self) -> str:
+        return f"ClientConfig(base_url={without_credentials(self.base_url)!r})"  # no secrets
 
 
 def resolve_config(
@@ -77,7 +85,9 @@ def resolve_config(
     max_retries: int,
     default_headers: HeaderValues | None,
     default_query: Mapping[str, object] | None,
-    http_client: httpx.Client | httpx.AsyncClient | None,
+    stream_idle_timeout: float | NotGiven | None,
+    on_retry: RetryHook | None,
+    is_strict: bool,
     environ: Mapping[str, str] = os.environ,
 ) -> ClientConfig:
     """Resolve the options of a client: argument, else environment, else default.
@@ -88,16 +98,16 @@ def resolve_config(
         ClientError: There is no API key though the base URL is not the default one, or an
             option can't be used (the message names it, never a secret's value).
     """
-    url = _parse_base_url(
+    url = _checked_base_url(
         str(base_url or "")
         or environ.get("AGENTLIN_BASE_URL")
         or environ.get("CLIENT_BASE_URL")
         or DEFAULT_BASE_URL
     )
     key = api_key or environ.get("AGENTLIN_API_KEY") or None
-    if key is None and str(url) != DEFAULT_BASE_URL:
+    if key is None and url != DEFAULT_BASE_URL:
         raise ClientError(
-            f"no API key for {redact_url(url)}: pass api_key= or set AGENTLIN_API_KEY "
+            f"no API key for {without_credentials(url)}: pass api_key= or set AGENTLIN_API_KEY "
             "(only the local server at the default base URL needs none; any text does where "
             "the server checks no keys)"
         )
@@ -107,16 +117,26 @@ def resolve_config(
         api_key=key,
         client_id=client_id or environ.get("AGENTLIN_CLIENT_ID") or None,
         base_url=url,
-        timeout=_choose_timeout(timeout, http_client),
+        timeout=timeout,
         max_retries=max_retries,
         default_headers=dict(default_headers or {}),
         default_query=dict(default_query or {}),
+        stream_idle_timeout=stream_idle_timeout,
+        on_retry=on_retry,
+        is_strict=is_strict,
     )
     try:
         merge_headers(config.base_headers)
     except ValueError as error:
         raise ClientError(str(error)) from None
     return config
+
+
+def user_agent() -> str:
+    """Return what `User-Agent` says: this package and the Python that it runs on."""
+    import platform
+
+    return f"agentlin-client/{__version__} python/{platform.python_version()}"
 
 
 def merge_headers(*layers: HeaderValues) -> dict[str, str]:
@@ -138,32 +158,38 @@ def merge_headers(*layers: HeaderValues) -> dict[str, str]:
     return {name: value for name, value in merged.values() if not isinstance(value, Omit)}
 
 
-def _choose_timeout(
-    timeout: TimeoutTypes | NotGiven, http_client: httpx.Client | httpx.AsyncClient | None
-) -> Timeout:
-    if not isinstance(timeout, NotGiven):
-        return Timeout(timeout)
-    if http_client is not None and http_client.timeout != _HTTPX_TIMEOUT:
-        return http_client.timeout
-    return DEFAULT_TIMEOUT
+def without_credentials(url: str) -> str:
+    """Return the URL without user and password.
+
+    >>> without_credentials("https://me:secret@agents.example/v1")
+    'https://agents.example/v1'
+    """
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _parse_base_url(text: str) -> httpx.URL:
+def _checked_base_url(text: str) -> str:
+    url = text.strip().rstrip("/")
     try:
-        url = httpx.URL(text.strip().rstrip("/"))
-    except httpx.InvalidURL as error:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port  # an unusable port is found when it is read
+    except ValueError as error:
         raise ClientError(f"the base URL is not a URL: {error}") from None
-    if url.scheme not in {"http", "https"} or not url.host:
+    if parts.scheme not in {"http", "https"} or not host:
         raise ClientError("the base URL must begin with http:// or https:// and name a host")
-    if url.query or url.fragment:
+    if parts.query or parts.fragment:
         raise ClientError("the base URL can't have a query or a fragment; see default_query")
+    if _UNSAFE_IN_URL.search(url):
+        raise ClientError("the base URL can't hold spaces or control characters")
     return url
 
 
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    from ipaddress import ip_address
+
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False

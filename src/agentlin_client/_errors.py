@@ -2,6 +2,10 @@
 
     ClientError
       TaskResponseError               unwrap() of an envelope without a usable task
+      TaskFailedError                 a task that did not come to the end that was asked for
+      TaskWaitTimeoutError            wait() gave up; the task goes on
+      OutputValidationError           an answer that is not of the type that was asked for
+      ToolArgumentsError              a model called a tool in a way that does not fit it
       APIError
         APIConnectionError            no answer, or it broke off
           APITimeoutError
@@ -28,6 +32,7 @@ _DATA_CHARS_MAX: Final = 500
 
 def _restore(cls: type[ClientError], args: tuple[Any, ...], state: dict[str, Any]) -> ClientError:
     error = cls.__new__(cls, *args)
+    error.args = args  # __new__ of an OSError leaves that to __init__
     error.__dict__.update(state)
     return error
 
@@ -67,6 +72,60 @@ class TaskResponseError(ClientError):
         super().__init__(message)
         self.error = error
         self.task = task
+
+
+class TaskFailedError(ClientError):
+    """A task failed, expired or was canceled where its result was wanted.
+
+    Attributes:
+        task: The task as it ended, with whatever it had put out until then.
+        error: The task's own error; None for a canceled one.
+    """
+
+    def __init__(self, task: TaskObject) -> None:
+        reason = "" if task.error is None else f": {describe_error(task.error)}"
+        super().__init__(f"task {task.id} is {task.status}{reason}")
+        self.task = task
+        self.error: JsonrpcError | None = task.error
+
+
+class TaskWaitTimeoutError(ClientError, TimeoutError):
+    """A task had not come to its end, or to rest, in the time that `wait` was given.
+
+    Neither a request nor the task failed: the task goes on, and can be waited for again.
+
+    Attributes:
+        task: The task as it was when the waiting began.
+        timeout_s: How long was waited, in seconds.
+    """
+
+    def __init__(self, task: TaskObject, *, timeout_s: float | None) -> None:
+        super().__init__(f"task {task.id} did not come to its end or to rest in {timeout_s} s")
+        self.task = task
+        self.timeout_s = timeout_s
+
+
+class OutputValidationError(ClientError):
+    """The answer of a task is not of the type that `structured_output` asked for.
+
+    Attributes:
+        text: The answer as it is.
+        errors: Where and why it does not fit, {loc, msg, type} each; empty if it is no JSON, or
+            there is no answer.
+    """
+
+    def __init__(self, message: str, *, text: str, errors: list[dict[str, Any]]) -> None:
+        super().__init__(message)
+        self.text = text
+        self.errors = errors
+
+
+class ToolArgumentsError(ClientError):
+    """A model called a tool of `tasks.run` with arguments that are not valid for it.
+
+    Its message becomes the call's result, as it is. So a tool that finds its arguments wrong in
+    another way may raise it too.
+    """
 
 
 class APIError(ClientError):
@@ -249,6 +308,16 @@ def describe_body(body: object) -> str:
     data = error.get("data")
     detail = "" if data is None else f": {_cut(data)}"
     return f"{error['message']} ({error['code']}){detail}"
+
+
+def describe_error(error: object) -> str:
+    """Return one line on a JSON-RPC error, even on one of a wrong shape.
+
+    >>> describe_error("boom")
+    'boom (no code)'
+    """
+    code = getattr(error, "code", "no code")
+    return f"{_cut(getattr(error, 'message', error))} ({code})"
 
 
 def _cut(value: object) -> str:

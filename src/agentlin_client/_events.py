@@ -1,46 +1,117 @@
-"""How the events of tasks are read off a stream."""
+"""How the events of tasks are read off a stream: `EventDecoder`, bytes in, typed events out."""
 
-from functools import cache
-from typing import Final
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias, cast
 
-from agentlin_client.types._adapters import envelope_decoder
+from pydantic import ValidationError
+
+from agentlin_client.types._adapters import frame_decoder
 from agentlin_client.types.agent_task_event import AgentTaskEvent
-from agentlin_client.types.status import FINAL, RESTING, STATUS_OF_EVENT
-from agentlin_client.types.status_events import TaskSnapshotEvent
+from agentlin_client.types.unknown import KNOWN_TYPES_ONLY
 
-from ._stream import EventCodec, NoEventError
+from ._lenient import construct, decode_object
+from ._sse import Framer, RawFrame
 
-_ENDS: Final = FINAL | RESTING
+_BUILDING: Final = threading.Lock()
 
 
-@cache
-def task_events(*, until_final: bool = False) -> EventCodec[AgentTaskEvent]:
-    """Return the codec of AgentTaskEvents; building it compiles the union, once per process.
+@dataclass(frozen=True, slots=True)
+class MalformedFrame:
+    """A frame that is no event.
 
-    Args:
-        until_final: The stream stays open while the task rests, so that must not be its end.
+    Attributes:
+        data: The frame's data, as it came.
+        error: What is wrong with it.
     """
-    decode_envelope = envelope_decoder()
 
-    def decode(data: bytes) -> AgentTaskEvent:
-        envelope = decode_envelope(data)
-        if envelope.result is None:
-            raise NoEventError(envelope.to_dict(mode="json"))
-        return envelope.result
-
-    return EventCodec(decode, _is_final if until_final else _is_end)
+    data: bytes
+    error: ValidationError
 
 
-def _is_end(event: AgentTaskEvent) -> bool:
-    """Whether a stream may end after this event: it is final or resting, or a snapshot of such."""
-    return _status_of(event) in _ENDS
+@dataclass(frozen=True, slots=True)
+class FailureFrame:
+    """A frame by which the server says that the stream failed: an `error` and no event.
+
+    Attributes:
+        body: The whole envelope, decoded.
+    """
+
+    body: dict[str, Any]
 
 
-def _is_final(event: AgentTaskEvent) -> bool:
-    return _status_of(event) in FINAL
+FrameFailure: TypeAlias = MalformedFrame | FailureFrame
+"""Why a stream can't be read on."""
 
 
-def _status_of(event: AgentTaskEvent) -> str | None:
-    if isinstance(event, TaskSnapshotEvent):
-        return event.task.status
-    return STATUS_OF_EVENT.get(event.type)
+class EventDecoder:
+    """The bytes of one connection in, typed events out; no I/O.
+
+    A frame with a valid event of a known type costs one step of a regular expression and one
+    pass of a prebuilt validator: 2.2 us for a text delta of 250 bytes. What that validator
+    refuses is looked at again: an event of an unknown type becomes an UnknownEvent, one with
+    invalid fields an object of its class all the same (see `construct`). A strict decoder takes
+    neither.
+
+    Attributes:
+        failure: Set by the feed that met a frame which is no event; that feed still returns the
+            events before it, later ones return none. None as long as all is well.
+    """
+
+    __slots__ = ("_decode", "_frames", "_is_strict", "_seen", "failure")
+
+    def __init__(self, *, strict: bool = False) -> None:
+        with _BUILDING:  # once, also if the first streams of a process begin in many threads
+            decode = frame_decoder()
+        self._decode = partial(decode, context=KNOWN_TYPES_ONLY) if strict else decode
+        self._frames = Framer().feed
+        self._seen: list[RawFrame] = []  # those whose events were returned last
+        self._is_strict = strict
+        self.failure: FrameFailure | None = None
+
+    def feed(self, chunk: bytes) -> list[AgentTaskEvent]:
+        """Return the events that `chunk` completes, in order; look at `failure` after each call."""
+        events: list[AgentTaskEvent] = []
+        if self.failure is not None:
+            return events
+        decode = self._decode
+        frames = self._frames(chunk)
+        for _, data, _ in frames:
+            try:
+                event = decode(data)["result"]
+            except ValidationError as error:
+                event = self._second_look(data, error)
+                if event is None:
+                    del frames[len(events) :]
+                    break
+            events.append(event)
+        if frames:
+            self._seen = frames
+        return events
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The SSE id of the last event that was returned, None if there is none."""
+        return self.event_id(-1) if self._seen else None
+
+    def event_id(self, index: int) -> str | None:
+        """Return the SSE id of one event, None if it had none.
+
+        Args:
+            index: Which of the events that the last feed with any returned.
+        """
+        return self._seen[index][0].decode("utf-8", "replace") or None
+
+    def _second_look(self, data: bytes, error: ValidationError) -> AgentTaskEvent | None:
+        body = decode_object(data) or {}
+        result: Any = body.get("result")
+        if result is None and body.get("error") is not None:
+            self.failure = FailureFrame(body)
+            return None
+        has_type = isinstance(result, dict) and isinstance(cast("Any", result).get("type"), str)
+        if has_type and not self._is_strict:
+            return construct(AgentTaskEvent, result)
+        # Without its traceback, which leads here and so back to the error.
+        self.failure = MalformedFrame(data, error.with_traceback(None))
+        return None

@@ -1,20 +1,28 @@
-"""The SDK's log: silent until `AGENTLIN_LOG` or `CLIENT_LOG` asks for it, and without secrets."""
+"""The SDK's log: silent until `AGENTLIN_LOG` or `CLIENT_LOG` asks for it, and without secrets.
 
-import logging
+Imported with every client. `logging` takes longer to import than all of ours: it is loaded when
+the environment asks for a log, or when a module that writes to it takes `logger` from here. Until
+then there is no handler that could miss a line.
+"""
+
+from __future__ import annotations
+
 import os
-import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
+from ._redact import redact_body, redact_headers, redact_url
 
-logger: Final = logging.getLogger("agentlin_client")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from logging import Logger
 
-_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
-_SECRET: Final = re.compile(
-    r"auth|cookie|credential|passw|secret|signature|token|(?<!cy-)key", re.IGNORECASE
-)
-"""Header names whose values are never logged; the lookbehind lets `Idempotency-Key` through."""
+    logger: Logger
+    """The SDK's logger, `agentlin_client`."""
+
+__all__ = ["logger", "redact_body", "redact_headers", "redact_url", "set_up_logging"]
+
+_NAME: Final = "agentlin_client"
+_LEVELS: Final = {"debug": "DEBUG", "info": "INFO"}
 
 
 def set_up_logging(environ: Mapping[str, str] = os.environ) -> None:
@@ -25,19 +33,16 @@ def set_up_logging(environ: Mapping[str, str] = os.environ) -> None:
     """
     name = environ.get("AGENTLIN_LOG") or environ.get("CLIENT_LOG") or ""
     if (level := _LEVELS.get(name.strip().lower())) is not None:
+        import logging
+
         logging.basicConfig(format="[%(asctime)s - %(name)s - %(levelname)s] %(message)s")
-        logger.setLevel(level)
+        logging.getLogger(_NAME).setLevel(level)
 
 
-def redact_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the headers with the value of each that may hold a secret hidden.
+def __getattr__(name: str) -> object:
+    if name == "logger":
+        import logging
 
-    >>> redact_headers([("Authorization", "Bearer k"), ("Idempotency-Key", "agentlin-1")])
-    {'Authorization': '<redacted>', 'Idempotency-Key': 'agentlin-1'}
-    """
-    return {name: "<redacted>" if _SECRET.search(name) else value for name, value in headers}
-
-
-def redact_url(url: httpx.URL) -> str:
-    """Return the URL without user, password, query and fragment, any of which may hold a secret."""
-    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
+        logger = globals()["logger"] = logging.getLogger(_NAME)
+        return logger
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,12 @@
 """The base of every response and event model: unknown fields are kept, never refused."""
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final, Literal, cast
 
 import pydantic
+
+_SHOWN_CHARS_MAX: Final = 200
+_SHOWN_ELEMENTS_MAX: Final = 50
 
 
 class BaseModel(pydantic.BaseModel):
@@ -10,6 +14,9 @@ class BaseModel(pydantic.BaseModel):
 
     They are attributes like the others, are found in `model_extra`, and come back from
     `to_dict` and `to_json`. `model_fields_set` names the fields that the server sent.
+
+    `repr` and `print` cut long texts and lists, as a task may hold megabytes of base64; a notebook
+    shows a task as a short report.
     """
 
     # The validators are built on first use: a program pays only for the types that it meets.
@@ -74,3 +81,39 @@ class BaseModel(pydantic.BaseModel):
             exclude_none=exclude_none,
             warnings=warnings,
         )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, _shown(value)
+
+    def _repr_html_(self) -> str | None:
+        from ._html import html_of  # for notebooks only
+
+        return html_of(self.to_dict(warnings=False))
+
+
+class _Text(str):
+    """A text whose `repr` is what it is: so much of it, and how much there is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _shown(value: object) -> object:
+    """Return what `repr` shows of a field; the same object if it is short."""
+    match value:
+        case str() if len(value) > _SHOWN_CHARS_MAX:
+            return _Text(f"{value[:_SHOWN_CHARS_MAX]!r}... ({len(value)} characters)")
+        case list():
+            elements = cast("list[object]", value)
+            shown = [_shown(element) for element in elements[:_SHOWN_ELEMENTS_MAX]]
+            if (more := len(elements) - len(shown)) > 0:
+                shown.append(_Text(f"... {more} more"))
+            return shown
+        case dict():
+            fields = cast("dict[object, object]", value)
+            return {name: _shown(field) for name, field in fields.items()}
+        case _:
+            return value

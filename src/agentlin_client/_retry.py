@@ -1,8 +1,14 @@
 """Whether a failed call is sent again, and after how long (contract, section 2). Pure."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._errors import APIError
 
 FIRST_DELAY_S: Final = 0.5
 DELAY_S_MAX: Final = 8.0
@@ -12,6 +18,22 @@ RETRY_AFTER_S_MAX: Final = 60.0
 _RETRIED: Final = frozenset({408, 409, 429})
 _SERVER_ERRORS_FROM: Final = 500
 _JITTER: Final = 0.25
+
+
+class Retry(NamedTuple):
+    """A failed attempt that will be followed by another; what `on_retry` hooks get.
+
+    Attributes:
+        number: Which retry it is, from 1.
+        retries_max: How many there may be.
+        delay_s: How long the client waits before it, in seconds.
+        error: What went wrong; its `request` is the one that failed.
+    """
+
+    number: int
+    retries_max: int
+    delay_s: float
+    error: APIError
 
 
 def is_retryable(status_code: int, headers: Mapping[str, str]) -> bool:

@@ -44,3 +44,6 @@ class Omit:
 not_given: Final = NotGiven()
 NOT_GIVEN: Final = not_given
 omit: Final = Omit()
+
+NoneType: Final = type(None)
+"""As `cast_to`: the answer is not looked at."""

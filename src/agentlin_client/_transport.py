@@ -1,79 +1,129 @@
-"""The two shells that perform what the core asks for: one blocks, one awaits."""
+# Generated from _async_transport.py by scripts/generate_sync.py: change that one.
 
-import ssl
-import time
-from collections.abc import Awaitable, Callable
-from functools import cache
-from typing import TypeVar
+"""The shell that performs what the core asks for, with an `httpx.Client`.
 
-import httpx
-from pydantic import BaseModel
+The HTTP client is made with the first request: until then neither httpx nor pydantic is loaded.
+"""
 
-from ._config import DEFAULT_CONNECTION_LIMITS, ClientConfig
-from ._errors import APIResponseValidationError
-from ._request import TRANSPORT_ERRORS, Call, Command, Read, Requests, Send, Sleep, Steps, exchange
-from ._response import is_event_stream, parse_response
-from ._stream import AsyncStream, EventCodec, Stream
+from __future__ import annotations
 
-T = TypeVar("T")
-ModelT = TypeVar("ModelT", bound=BaseModel)
-EventT = TypeVar("EventT")
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
-_NO_CONTENT = 204
+from ._commands import Read, Send
+from ._errors import ClientError
+from ._sleep import sleep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from pydantic import BaseModel
+
+    from ._call import Call
+    from ._commands import Command, Steps
+    from ._config import ClientConfig
+    from ._request import Caller
+    from ._stream import Stream
+    from .types import AgentTaskEvent
+
+    T = TypeVar("T")
+    ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    """Return one context for all clients: loading the certificates costs more than all the rest."""
-    return httpx.create_ssl_context()
+class Transport:
+    """Performs the calls of one client, or of several that share their connections."""
 
-
-class SyncTransport:
-    """Performs calls with an `httpx.Client`, made to measure if none is given."""
-
-    def __init__(
-        self,
-        config: ClientConfig,
-        http: httpx.Client | None,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._config = config
+    def __init__(self, config: ClientConfig, pool: Pool) -> None:
+        self.config = config
+        self.pool = pool
         self._sleep = sleep
-        self.http = http or httpx.Client(
-            verify=_ssl_context(),
-            timeout=config.timeout,
-            limits=DEFAULT_CONNECTION_LIMITS,
-            trust_env=config.trusts_environment,
-            follow_redirects=True,
-        )
+        self._caller: Caller | None = None
 
     def fetch(self, call: Call, cast_to: type[ModelT]) -> ModelT:
         """Perform a call and return its whole answer as `cast_to`."""
-        return parse_response(self._answer(call, may_stream=False), cast_to)
+        from ._response import parse_model
 
-    def follow(self, call: Call, codec: EventCodec[EventT]) -> Stream[EventT]:
-        """Perform a call and return its answer, which must be a stream or empty."""
-        response = self._answer(call, may_stream=True)
+        return parse_model(self.answer(call), cast_to, is_strict=self.config.is_strict)
+
+    def fetch_page(
+        self, call: Call, cast_to: type[ModelT], page: Callable[[Transport, Call, ModelT], T]
+    ) -> T:
+        """Perform a call and return the `page` of its answer, which can fetch the next one."""
+        return page(self, call, self.fetch(call, cast_to))
+
+    def follow(
+        self, call: Call, *, until_final: bool = False, after: int | None = None
+    ) -> Stream[AgentTaskEvent]:
+        """Perform a call and return its answer, which must be a stream or empty.
+
+        Args:
+            call: The call.
+            until_final: The stream goes on while the task rests.
+            after: Number of the event that the stream begins after, None if it is not known.
+        """
+        from ._bodies import ready
+        from ._response import check_stream
+
+        call = ready(call)
+        response = self.answer(call, may_stream=True)
         check_stream(response)
-        return Stream(response, codec)
+        return self.opened(call, response, until_final=until_final, after=after)
 
-    def fetch_or_follow(
-        self, call: Call, cast_to: type[ModelT], codec: EventCodec[EventT]
-    ) -> ModelT | Stream[EventT]:
+    def fetch_or_follow(self, call: Call, cast_to: type[ModelT]) -> ModelT | Stream[AgentTaskEvent]:
         """Perform a call; the answer's content type decides what is returned."""
-        response = self._answer(call, may_stream=True)
+        from ._bodies import ready
+        from ._response import is_event_stream, parse_model
+
+        call = ready(call)
+        response = self.answer(call, may_stream=True)
         if is_event_stream(response):
-            return Stream(response, codec)
-        return parse_response(response, cast_to)
+            return self.opened(call, response)
+        return parse_model(response, cast_to, is_strict=self.config.is_strict)
 
-    def _answer(self, call: Call, *, may_stream: bool) -> httpx.Response:
-        requests = Requests(call, self._config, self.http)
-        return self._run(
-            exchange(requests, max_retries=self._config.max_retries, may_stream=may_stream)
-        )
+    def request(self, call: Call, cast_to: Any) -> Any:
+        """Perform a call of any kind; see `Verbs` for `cast_to`."""
+        if call.is_stream:
+            return self.follow(call)
+        from ._response import parse_as
 
-    def _run(self, steps: Steps[T]) -> T:
+        return parse_as(self.answer(call), cast_to, is_strict=self.config.is_strict)
+
+    def opened(
+        self,
+        call: Call,
+        response: httpx.Response,
+        *,
+        until_final: bool = False,
+        after: int | None = None,
+    ) -> Stream[AgentTaskEvent]:
+        """Return the stream of an answer that is one, or that is empty."""
+        from ._reader import EventReader
+        from ._stream import Stream
+
+        reader = EventReader(self.caller, call, until_final=until_final, after=after)
+        reader.begin(response)
+        return Stream(reader, self.run)
+
+    def answer(
+        self, call: Call, *, may_stream: bool = False, keep_open: bool = False
+    ) -> httpx.Response:
+        """Perform a call, retried where that is worth it; see `Caller.exchange`."""
+        return self.run(self.caller.exchange(call, may_stream=may_stream, keep_open=keep_open))
+
+    @property
+    def caller(self) -> Caller:
+        """The core, bound to the HTTP client."""
+        if self._caller is None:
+            from ._request import Caller
+
+            self._caller = Caller(self.config, self.pool.http)
+        return self._caller
+
+    def run(self, steps: Steps[T]) -> T:
+        """Perform the commands of a conversation until it is over; return what it comes to."""
+        from ._request import TRANSPORT_ERRORS
+
         try:
             command = next(steps)
             while True:
@@ -87,110 +137,58 @@ class SyncTransport:
             return stop.value
 
     def _perform(self, command: Command) -> object:
-        match command:
-            case Send(request):
-                return self.http.send(request, stream=True)
-            case Read(response):
-                try:
-                    return response.read()
-                except BaseException:
-                    response.close()
-                    raise
-            case Sleep(seconds):
-                return self._sleep(seconds)
+        if isinstance(command, Send):
+            return self.pool.http.send(command.request, stream=True)
+        if isinstance(command, Read):
+            try:
+                return command.response.read()
+            except BaseException:
+                command.response.close()
+                raise
+        return self._sleep(command.seconds)
 
 
-class AsyncTransport:
-    """Performs calls with an `httpx.AsyncClient`, made to measure if none is given."""
+class Pool:
+    """The HTTP client, and with it the connections; made when it is first used.
 
-    def __init__(
-        self,
-        config: ClientConfig,
-        http: httpx.AsyncClient | None,
-        *,
-        sleep: Callable[[float], Awaitable[None]] | None = None,
-    ) -> None:
-        self._config = config
-        self._sleep = sleep or _sleep
-        self.http = http or httpx.AsyncClient(
-            verify=_ssl_context(),
-            timeout=config.timeout,
-            limits=DEFAULT_CONNECTION_LIMITS,
-            trust_env=config.trusts_environment,
-            follow_redirects=True,
-        )
-
-    async def fetch(self, call: Call, cast_to: type[ModelT]) -> ModelT:
-        """Perform a call and return its whole answer as `cast_to`."""
-        return parse_response(await self._answer(call, may_stream=False), cast_to)
-
-    async def follow(self, call: Call, codec: EventCodec[EventT]) -> AsyncStream[EventT]:
-        """Perform a call and return its answer, which must be a stream or empty."""
-        response = await self._answer(call, may_stream=True)
-        check_stream(response)
-        return AsyncStream(response, codec)
-
-    async def fetch_or_follow(
-        self, call: Call, cast_to: type[ModelT], codec: EventCodec[EventT]
-    ) -> ModelT | AsyncStream[EventT]:
-        """Perform a call; the answer's content type decides what is returned."""
-        response = await self._answer(call, may_stream=True)
-        if is_event_stream(response):
-            return AsyncStream(response, codec)
-        return parse_response(response, cast_to)
-
-    async def _answer(self, call: Call, *, may_stream: bool) -> httpx.Response:
-        requests = Requests(call, self._config, self.http)
-        return await self._run(
-            exchange(requests, max_retries=self._config.max_retries, may_stream=may_stream)
-        )
-
-    async def _run(self, steps: Steps[T]) -> T:
-        try:
-            command = next(steps)
-            while True:
-                try:
-                    outcome = await self._perform(command)
-                except TRANSPORT_ERRORS as error:
-                    command = steps.throw(error)
-                else:
-                    command = steps.send(outcome)
-        except StopIteration as stop:
-            return stop.value
-
-    async def _perform(self, command: Command) -> object:
-        match command:
-            case Send(request):
-                return await self.http.send(request, stream=True)
-            case Read(response):
-                try:
-                    return await response.aread()
-                except BaseException:
-                    await response.aclose()
-                    raise
-            case Sleep(seconds):
-                return await self._sleep(seconds)
-
-
-async def _sleep(seconds: float) -> None:
-    # httpx brings anyio along for its async half; it serves asyncio and trio alike.
-    import anyio
-
-    await anyio.sleep(seconds)
-
-
-def check_stream(response: httpx.Response) -> None:
-    """Make sure that an answer can be followed.
-
-    Raises:
-        APIResponseValidationError: It is neither a stream of events nor empty (204).
+    Attributes:
+        given: The HTTP client that the user brought, None if it is ours.
     """
-    if not is_event_stream(response) and response.status_code != _NO_CONTENT:
-        raise APIResponseValidationError(
-            response,
-            response.text,
-            message=(
-                "The server's answer is no stream of events but "
-                f"{response.headers.get('content-type', 'of no content type')}"
-            ),
-        )
+
+    def __init__(self, config: ClientConfig, http: httpx.Client | None) -> None:
+        self.given = http
+        self._config = config
+        self._http = http
+        self._is_closed = False
+        self._lock = Lock()
+
+    @property
+    def http(self) -> httpx.Client:
+        """The HTTP client.
+
+        Raises:
+            ClientError: It is closed.
+        """
+        http = self._http or self._make()
+        if self._is_closed or http.is_closed:
+            raise ClientError("this client is closed: make a new one")
+        return http
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the HTTP client is closed."""
+        return self._is_closed or (self._http is not None and self._http.is_closed)
+
+    def close(self) -> None:
+        """Close all connections; nothing can be sent afterwards."""
+        self._is_closed = True
+        if self._http is not None:
+            self._http.close()
+
+    def _make(self) -> httpx.Client:
+        from ._http import default_client
+
+        with self._lock:  # two threads may send their first requests at once
+            if self._http is None:
+                self._http = default_client(self._config)
+            return self._http

@@ -23,7 +23,9 @@ def resolve(environ: dict[str, str] | None = None, **options: Any) -> ClientConf
         "max_retries": 2,
         "default_headers": None,
         "default_query": None,
-        "http_client": None,
+        "stream_idle_timeout": not_given,
+        "on_retry": None,
+        "is_strict": False,
     }
     return resolve_config(**(given | options), environ=environ or {})
 
@@ -85,18 +87,18 @@ def test_a_negative_number_of_retries_is_refused() -> None:
 
 
 def test_the_time_outs_are_60_seconds_and_5_to_connect() -> None:
-    assert resolve().timeout == httpx.Timeout(60.0, connect=5.0)
-    assert resolve().timeout == agentlin_client.DEFAULT_TIMEOUT
-    assert resolve(timeout=1.5).timeout == httpx.Timeout(1.5)
-    assert resolve(timeout=None).timeout == httpx.Timeout(None)
+    assert Client().timeout == httpx.Timeout(60.0, connect=5.0)
+    assert Client().timeout == agentlin_client.DEFAULT_TIMEOUT
+    assert Client(timeout=1.5).timeout == httpx.Timeout(1.5)
+    assert Client(timeout=None).timeout == httpx.Timeout(None)
 
 
 def test_a_time_out_that_was_set_on_the_http_client_is_kept() -> None:
     with httpx.Client(timeout=7.0) as http:
-        assert resolve(http_client=http).timeout == httpx.Timeout(7.0)
-        assert resolve(http_client=http, timeout=3.0).timeout == httpx.Timeout(3.0)
+        assert Client(http_client=http).timeout == httpx.Timeout(7.0)
+        assert Client(http_client=http, timeout=3.0).timeout == httpx.Timeout(3.0)
     with httpx.Client() as http:
-        assert resolve(http_client=http).timeout == agentlin_client.DEFAULT_TIMEOUT
+        assert Client(http_client=http).timeout == agentlin_client.DEFAULT_TIMEOUT
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_every_public_name_is_there(name: str) -> None:
 
 
 def test_the_table_of_lazy_names_is_the_public_list() -> None:
-    assert {*agentlin_client._MODULE_OF, "types"} == set(agentlin_client.__all__)
+    assert {*agentlin_client._MODULE_OF, "lib", "types"} == set(agentlin_client.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -58,4 +58,4 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_the_version_is_that_of_the_distribution_and_the_user_agent_says_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert _version.__version__ == project["version"]
-    assert _config.USER_AGENT.startswith(f"agentlin-client/{project['version']} python/3.")
+    assert _config.user_agent().startswith(f"agentlin-client/{project['version']} python/3.")

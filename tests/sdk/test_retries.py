@@ -191,7 +191,7 @@ async def test_the_log_tells_the_story_without_secrets(
     with caplog.at_level(logging.DEBUG, logger="agentlin_client"):
         await sdk.done(
             client.tasks.create(
-                stream=False, user_message_content="s3cret-text", env={"A": "s3cret-env"}
+                stream=False, user_message_content="a text", env={"A": "s3cret-env"}
             )
         )
     text = "\n".join(r.getMessage() for r in caplog.records if r.name == "agentlin_client")

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import typing
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,8 @@ from agentlin_client import (
     omit,
 )
 from agentlin_client.resources._calls import CallOptions, CreateOptions
-from agentlin_client.resources.tasks import AsyncTasks, Tasks
+from agentlin_client.resources.async_tasks import AsyncTasks
+from agentlin_client.resources.tasks import Tasks
 from agentlin_client.types import TaskCreateParams, TaskCreateResponse, ToolCallItem
 from tests.sdk import wire
 from tests.sdk.conftest import KEY, Sdk
@@ -42,7 +44,9 @@ async def test_create_posts_the_params_as_json_and_returns_the_envelope(sdk: Sdk
     )
     (request,) = sdk.server.requests
     assert (request.method, request.target) == ("POST", "/v1/tasks")
-    assert json.loads(request.body) == HELLO | {
+    body = json.loads(request.body)
+    assert re.fullmatch(r"task_[0-9a-f]{32}", body.pop("task_id"))
+    assert body == HELLO | {
         "session_id": "sess_1",
         "metadata": {"lang": "中文", "none": None},
     }
@@ -110,13 +114,14 @@ async def test_extras_of_a_call_win_over_the_client_and_the_params(sdk: Sdk) -> 
             extra_headers={"x-a": "call", "Authorization": omit},
             extra_query={"a": "call", "many": [1, 2], "none": None, "left": omit},
             extra_body={"stream": True, "new": 1},
+            task_id="mine",
         )
     )
     (request,) = sdk.server.requests
     assert request.target == "/v1/tasks?a=call&b=client&many=1&many=2"
     assert (request.headers["x-a"], request.headers["x-b"]) == ("call", "client")
     assert "authorization" not in request.headers
-    assert json.loads(request.body) == HELLO | {"stream": True, "new": 1}
+    assert json.loads(request.body) == HELLO | {"task_id": "mine", "stream": True, "new": 1}
 
 
 @pytest.mark.parametrize(
@@ -157,19 +162,48 @@ async def test_list_sends_its_filters_and_returns_a_typed_page(sdk: Sdk) -> None
     assert sdk.server.requests[0].target == (
         "/v1/tasks?session_id=s&status=working&status=completed&limit=2"
     )
-    assert [task.status for task in page.unwrap()] == ["completed", "working"]
+    assert [task.status for task in page.result] == ["completed", "working"]
 
 
 async def test_a_page_without_tasks_says_why(sdk: Sdk) -> None:
     error = {"code": -32603, "message": "Internal error"}
     sdk.server.script(wire.answer([]), wire.answer(error=error), wire.answer())
     client = sdk.client()
-    assert (await sdk.done(client.tasks.list())).unwrap() == []
+    empty = await sdk.done(client.tasks.list())
+    assert (empty.result, empty.has_next_page(), empty.next_page_info()) == ([], False, None)
     with pytest.raises(TaskResponseError, match="Internal error") as caught:
-        (await sdk.done(client.tasks.list())).unwrap()
+        await sdk.done(client.tasks.list())
     assert caught.value.error is not None
     with pytest.raises(TaskResponseError):
-        (await sdk.done(client.tasks.list())).unwrap()
+        await sdk.done(client.tasks.list())
+
+
+async def test_iterating_a_list_fetches_page_after_page_with_the_same_filters(sdk: Sdk) -> None:
+    pages = [["t4", "t3"], ["t2", "t1"], []]
+    sdk.server.script(*[wire.answer([wire.task(id=each) for each in page]) for page in pages])
+    tasks = sdk.client().tasks.list(user_id="u", limit=2)
+    ids: list[str] = []
+    if sdk.kind == "sync":
+        ids.extend(task.id for task in tasks)
+    else:
+        async for task in tasks:
+            ids.append(task.id)  # noqa: PERF401 - the same for both kinds
+    assert ids == ["t4", "t3", "t2", "t1"]
+    assert [request.target for request in sdk.server.requests] == [
+        "/v1/tasks?user_id=u&limit=2",
+        "/v1/tasks?user_id=u&limit=2&starting_after=t3",
+        "/v1/tasks?user_id=u&limit=2&starting_after=t1",
+    ]
+
+
+async def test_pages_that_end_before_a_task_go_on_to_newer_ones(sdk: Sdk) -> None:
+    sdk.server.script(wire.answer([wire.task(id="t5"), wire.task(id="t4")]), wire.answer([]))
+    page = await sdk.done(sdk.client().tasks.list(ending_before="t3"))
+    assert page.next_page_info() == {"ending_before": "t5"}
+    following = await sdk.done(page.get_next_page())
+    assert sdk.server.requests[1].target == "/v1/tasks?ending_before=t5"
+    with pytest.raises(RuntimeError, match="last page"):
+        await sdk.done(following.get_next_page())
 
 
 async def test_spaces_before_the_answer_keep_the_connection_alive_and_do_no_harm(
@@ -242,7 +276,7 @@ async def test_an_answer_of_another_form_is_a_validation_error_of_ours(
 ) -> None:
     sdk.server.script(Answer(headers={"Content-Type": "text/html"}, body=body))
     with pytest.raises(APIResponseValidationError, match="text/html") as caught:
-        await sdk.done(sdk.client().tasks.retrieve("t"))
+        await sdk.done(sdk.client(_strict_response_validation=True).tasks.retrieve("t"))
     assert caught.value.status_code == 200
     assert caught.value.response.content == body
 
@@ -280,8 +314,10 @@ def test_create_takes_exactly_the_params_of_the_contract_and_those_of_a_call() -
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     public = [name for name in dir(Tasks) if not name.startswith("_")]
     assert public == [name for name in dir(AsyncTasks) if not name.startswith("_")]
-    assert len(public) == 9
+    assert len(public) >= 10
     for name in public:
+        if name.startswith("with_"):  # these hold the methods once more
+            continue
         ours, twin = (
             [(p.name, p.kind, p.default) for p in inspect.signature(method).parameters.values()]
             for method in (getattr(Tasks, name), getattr(AsyncTasks, name))

@@ -190,7 +190,7 @@ def test_unwrap_gives_the_task_also_a_failed_one(response: type[t.TaskCreateResp
 def test_unwrap_of_an_error_raises_it_with_the_task_that_came_along() -> None:
     sent = {"jsonrpc": "2.0", "id": None, "result": task_json(), "error": error()}
     envelope = t.TaskCancelResponse.model_validate(sent)
-    with pytest.raises(TaskResponseError, match=r"it broke \(code -32000\)") as caught:
+    with pytest.raises(TaskResponseError, match=r"it broke \(-32000\)") as caught:
         envelope.unwrap()
     assert caught.value.error == envelope.error
     assert caught.value.task == envelope.result

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
-from uuid import uuid4
+import os
+from collections.abc import Mapping
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from agentlin_client._request import Call, task_path
-from agentlin_client._sentinels import NotGiven, Omit, not_given
+from agentlin_client._call import EVENT_STREAM, Call, CallOptions, build_call, task_path
+from agentlin_client._sentinels import Omit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from os import PathLike
 
-    from agentlin_client._config import HeaderValues, TimeoutTypes
+    from agentlin_client._config import HeaderValues
+    from agentlin_client._files import FileInput
     from agentlin_client.types import (
         AgentConfig,
         ContentItem,
+        ContentItemParam,
         HistoryItemParam,
         MessageContentParam,
         TaskCreateTool,
@@ -23,33 +27,17 @@ if TYPE_CHECKING:
     )
 
     # What a server sent may be sent back as it is: models do as well as dicts.
-    Message: TypeAlias = MessageContentParam | Sequence[ContentItem | str]
+    Piece: TypeAlias = ContentItem | ContentItemParam | FileInput | str
+    Message: TypeAlias = MessageContentParam | FileInput | Sequence[Piece]
     Turn: TypeAlias = HistoryItemParam | TaskOutputItem
     OnBusy: TypeAlias = Literal["enqueue", "reject", "interrupt"]
 
-EVENT_STREAM = "text/event-stream"
 
-
-class CallOptions(TypedDict, total=False):
-    """What every method takes besides its own parameters; it wins over what the client sends."""
-
-    extra_headers: HeaderValues | None
-    """More headers; `omit` as a value leaves one out."""
-
-    extra_query: Mapping[str, object] | None
-    """More query parameters."""
-
-    extra_body: Mapping[str, object] | None
-    """More fields of the JSON body."""
-
-    timeout: TimeoutTypes | NotGiven
-    """Seconds, for each phase of the call, or an `httpx.Timeout`; None waits for ever."""
-
-
-class CreateOptions(CallOptions, total=False):
+class HelperOptions(CallOptions, total=False):
     """The optional parameters of `create`; `types.TaskCreateParams` says what each means.
 
-    A parameter that is left out, or `omit`, is not sent.
+    All but `structured_output`, which the helpers know more about. A parameter that is left
+    out, or `omit`, is not sent.
     """
 
     agent_config: AgentConfig | Omit | None
@@ -73,7 +61,6 @@ class CreateOptions(CallOptions, total=False):
     rollout_save_dir: str | PathLike[str] | Omit | None
     session_id: str | Omit | None
     stop_tools: Sequence[str] | Omit | None
-    structured_output: Mapping[str, Any] | Omit | None
     task_id: str | Omit | None
     thought_messages: Iterable[Turn] | Omit | None
     timeout_s: float | Omit | None
@@ -82,17 +69,54 @@ class CreateOptions(CallOptions, total=False):
     workspace_dir: str | PathLike[str] | Omit | None
 
 
+class CreateOptions(HelperOptions, total=False):
+    """The optional parameters of `create`, all of them."""
+
+    structured_output: object
+    """A type, e.g. a pydantic model, or a JSON Schema."""
+
+
+_SCHEMAS = (Omit, NoneType, Mapping)
+_OPTION_NAMES = tuple(CallOptions.__annotations__)
+
+
 def create_call(params: dict[str, Any]) -> Call:
-    """Return the call for the keyword arguments of `create`, CallOptions among them."""
-    options = {name: params.pop(name) for name in CallOptions.__annotations__}
+    """Return the call for the keyword arguments of `create`, CallOptions among them.
+
+    It has an idempotency key and a task id, the same on each attempt: there will be one task.
+    """
+    options = {name: params.pop(name) for name in _OPTION_NAMES}
+    if not isinstance(output := params["structured_output"], _SCHEMAS):
+        from agentlin_client.lib.structured import OutputType
+
+        params["structured_output"] = OutputType[Any].of(output).schema
+    if not params["task_id"] and not _has_own_id(options["extra_headers"]):
+        params["task_id"] = _new_task_id()
     return build_call(
         "POST",
         "/tasks",
         body=params,
         accept=EVENT_STREAM if params["stream"] else "application/json",
-        idempotency_key=f"agentlin-{uuid4().hex}",
+        idempotency_key=f"agentlin-{os.urandom(16).hex()}",
         **options,
     )
+
+
+def with_task_id(params: HelperOptions) -> HelperOptions:
+    """Return the parameters with an id for the task, unless its caller names it in a header."""
+    if params.get("task_id") or _has_own_id(params.get("extra_headers")):
+        return params
+    return {**params, "task_id": _new_task_id()}
+
+
+def _new_task_id() -> str:
+    # Ours, not the server's: who never got an answer can still ask for the task.
+    return f"task_{os.urandom(16).hex()}"
+
+
+def _has_own_id(headers: HeaderValues | None) -> bool:
+    # With a key of the caller's own the body must be the same each time, so ours adds nothing.
+    return any(name.lower() in {"x-task-id", "idempotency-key"} for name in headers or ())
 
 
 def task_call(method: str, task_id: str, *rest: str, **options: Any) -> Call:
@@ -132,30 +156,13 @@ def events_call(
     )
 
 
-def build_call(
-    method: str,
-    path: str,
-    *,
-    query: Mapping[str, object] | None = None,
-    body: Mapping[str, object] | None = None,
-    headers: HeaderValues | None = None,
-    accept: str = "application/json",
-    idempotency_key: str | None = None,
-    extra_headers: HeaderValues | None = None,
-    extra_query: Mapping[str, object] | None = None,
-    extra_body: Mapping[str, object] | None = None,
-    timeout: TimeoutTypes | NotGiven = not_given,
-) -> Call:
-    """Return a call with the caller's extras merged in; they win."""
-    if extra_body is not None:
-        body = {**(body or {}), **extra_body}
-    return Call(
-        method=method,
-        path=path,
-        query={**(query or {}), **(extra_query or {})},
-        body=body,
-        headers={**(headers or {}), **(extra_headers or {})},
-        timeout=timeout,
-        accept=accept,
-        idempotency_key=idempotency_key,
-    )
+def number_of(starting_after: int | str | Omit) -> int | None:
+    """Return the sequence number in a place of a stream, None if it says none.
+
+    >>> number_of("54-1"), number_of(54)
+    (54, 54)
+    """
+    if isinstance(starting_after, int):
+        return starting_after
+    number = starting_after.partition("-")[0] if isinstance(starting_after, str) else ""
+    return int(number) if number.isascii() and number.isdigit() else None

@@ -1,40 +1,52 @@
-"""What `client.tasks` can do beyond the interface's four methods (contract, section 3).
+# Generated from _async_extensions.py by scripts/generate_sync.py: change that one.
 
-`Tasks` and `AsyncTasks` inherit it; the two classes here are twins, as those are.
-"""
+"""What `client.tasks` can do beyond the interface's four methods (contract, section 3)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
-from agentlin_client._events import task_events
 from agentlin_client._sentinels import omit
-from agentlin_client.types import (
-    TaskPauseResponse,
-    TaskResumeResponse,
-    TaskToolResultsResponse,
-)
 
-from ._calls import events_call, list_call, task_call, tool_results_call
-from .task_list_response import TaskListResponse
+from ._calls import events_call, list_call, number_of, task_call, tool_results_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agentlin_client._call import CallOptions
     from agentlin_client._sentinels import Omit
-    from agentlin_client._stream import AsyncStream, Stream
-    from agentlin_client._transport import AsyncTransport, SyncTransport
-    from agentlin_client.types import AgentTaskEvent, ToolResultItem, ToolResultItemParam
+    from agentlin_client._stream import Stream
+    from agentlin_client._transport import Transport
+    from agentlin_client.types import (
+        AgentTaskEvent,
+        TaskPauseResponse,
+        TaskResumeResponse,
+        TaskRetrieveResponse,
+        TaskToolResultsResponse,
+        ToolResultItem,
+        ToolResultItemParam,
+    )
     from agentlin_client.types.status import TaskStatus
 
-    from ._calls import CallOptions
+    from .task_pages import TaskPage
 
 
 class TaskExtensions:
     """Listing, following, pausing and answering tasks; `Tasks` says what all methods share."""
 
-    def __init__(self, transport: SyncTransport) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    def info(self, task_id: str, **options: Unpack[CallOptions]) -> TaskRetrieveResponse:
+        """Fetch a task: another name of `retrieve`.
+
+        Raises:
+            ValueError: `task_id` is empty.
+            NotFoundError: There is no such task.
+        """
+        from agentlin_client.types import TaskRetrieveResponse
+
+        return self._transport.fetch(task_call("GET", task_id, **options), TaskRetrieveResponse)
 
     def pause(self, task_id: str, **options: Unpack[CallOptions]) -> TaskPauseResponse:
         """Pause a task: it rests before its next model call, until `resume`.
@@ -47,6 +59,8 @@ class TaskExtensions:
             NotFoundError: There is no such task.
             ConflictError: The task waits for an answer, or has ended.
         """
+        from agentlin_client.types import TaskPauseResponse
+
         return self._transport.fetch(
             task_call("POST", task_id, "pause", **options), TaskPauseResponse
         )
@@ -59,12 +73,14 @@ class TaskExtensions:
             NotFoundError: There is no such task.
             ConflictError: The task is not paused, and no pause is asked for.
         """
+        from agentlin_client.types import TaskResumeResponse
+
         return self._transport.fetch(
             task_call("POST", task_id, "resume", **options), TaskResumeResponse
         )
 
     @overload
-    def tool_results(
+    def submit_tool_results(
         self,
         task_id: str,
         *,
@@ -76,7 +92,7 @@ class TaskExtensions:
     ) -> TaskToolResultsResponse: ...
 
     @overload
-    def tool_results(
+    def submit_tool_results(
         self,
         task_id: str,
         *,
@@ -88,7 +104,7 @@ class TaskExtensions:
     ) -> Stream[AgentTaskEvent]: ...
 
     @overload
-    def tool_results(
+    def submit_tool_results(
         self,
         task_id: str,
         *,
@@ -99,7 +115,7 @@ class TaskExtensions:
         **options: Unpack[CallOptions],
     ) -> TaskToolResultsResponse | Stream[AgentTaskEvent]: ...
 
-    def tool_results(
+    def submit_tool_results(
         self,
         task_id: str,
         *,
@@ -133,14 +149,16 @@ class TaskExtensions:
             UnprocessableEntityError: The task has made no such call.
             ConflictError: The call has another answer already, or the task waits for none.
         """
+        from agentlin_client.types import TaskToolResultsResponse
+
         body = {
-            "tool_results": tool_results,
+            "tool_results": [*tool_results],
             "stream": stream,
             "background": background,
             "request_id": request_id,
         }
         call = tool_results_call(task_id, body, **options)
-        return self._transport.fetch_or_follow(call, TaskToolResultsResponse, task_events())
+        return self._transport.fetch_or_follow(call, TaskToolResultsResponse)
 
     def list(
         self,
@@ -153,37 +171,40 @@ class TaskExtensions:
         starting_after: str | Omit = omit,
         ending_before: str | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> TaskListResponse:
-        """Fetch one page of tasks, newest first, without their rollouts.
+    ) -> TaskPage:
+        """List tasks, newest first, without their rollouts.
+
+        Iterating gives all tasks, page after page as they are needed;
+        `(client.tasks.list()).result` are those of the first page.
 
         Args:
             session_id: Only tasks of this session.
             user_id: Only tasks of this user.
             parent_task_id: Only children of this task.
             status: Only tasks with this status, or one of these.
-            limit: Size of the page, 1 to 100; 10 by default.
-            starting_after: Id of a task: the page right after it, that is of older tasks.
-            ending_before: Id of a task: the page right before it, that is of newer tasks.
+            limit: Size of the pages, 1 to 100; 10 by default.
+            starting_after: Id of a task: begin right after it, that is with older tasks.
+            ending_before: Id of a task: the page right before it, that is of newer tasks, and
+                from there on to ever newer ones.
             options: See the class.
 
         Raises:
             UnprocessableEntityError: A cursor is no task's id, or the limit is out of range.
         """
-        return self._transport.fetch(
-            list_call(
-                {
-                    "session_id": session_id,
-                    "user_id": user_id,
-                    "parent_task_id": parent_task_id,
-                    "status": status,
-                    "limit": limit,
-                    "starting_after": starting_after,
-                    "ending_before": ending_before,
-                },
-                **options,
-            ),
-            TaskListResponse,
-        )
+        filters = {
+            "session_id": session_id,
+            "user_id": user_id,
+            "parent_task_id": parent_task_id,
+            "status": status,
+            "limit": limit,
+            "starting_after": starting_after,
+            "ending_before": ending_before,
+        }
+        call = list_call(filters, **options)
+
+        from .task_pages import TaskPage
+
+        return TaskPage.fetch(self._transport, call)
 
     def events(
         self,
@@ -211,123 +232,6 @@ class TaskExtensions:
         """
         return self._transport.follow(
             events_call(task_id, starting_after, until, **options),
-            task_events(until_final=until == "final"),
-        )
-
-
-class AsyncTaskExtensions:
-    """The async twin of `TaskExtensions`."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
-    async def pause(self, task_id: str, **options: Unpack[CallOptions]) -> TaskPauseResponse:
-        """Pause a task; see `Tasks.pause`."""
-        return await self._transport.fetch(
-            task_call("POST", task_id, "pause", **options), TaskPauseResponse
-        )
-
-    async def resume(self, task_id: str, **options: Unpack[CallOptions]) -> TaskResumeResponse:
-        """Let a paused task go on; see `Tasks.resume`."""
-        return await self._transport.fetch(
-            task_call("POST", task_id, "resume", **options), TaskResumeResponse
-        )
-
-    @overload
-    async def tool_results(
-        self,
-        task_id: str,
-        *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
-        stream: Literal[False] = False,
-        background: bool | Omit | None = omit,
-        request_id: str | Omit | None = omit,
-        **options: Unpack[CallOptions],
-    ) -> TaskToolResultsResponse: ...
-
-    @overload
-    async def tool_results(
-        self,
-        task_id: str,
-        *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
-        stream: Literal[True],
-        background: bool | Omit | None = omit,
-        request_id: str | Omit | None = omit,
-        **options: Unpack[CallOptions],
-    ) -> AsyncStream[AgentTaskEvent]: ...
-
-    @overload
-    async def tool_results(
-        self,
-        task_id: str,
-        *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
-        stream: bool,
-        background: bool | Omit | None = omit,
-        request_id: str | Omit | None = omit,
-        **options: Unpack[CallOptions],
-    ) -> TaskToolResultsResponse | AsyncStream[AgentTaskEvent]: ...
-
-    async def tool_results(
-        self,
-        task_id: str,
-        *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
-        stream: bool = False,
-        background: bool | Omit | None = omit,
-        request_id: str | Omit | None = omit,
-        **options: Unpack[CallOptions],
-    ) -> TaskToolResultsResponse | AsyncStream[AgentTaskEvent]:
-        """Answer calls that a task waits for; see `Tasks.tool_results`."""
-        body = {
-            "tool_results": tool_results,
-            "stream": stream,
-            "background": background,
-            "request_id": request_id,
-        }
-        call = tool_results_call(task_id, body, **options)
-        return await self._transport.fetch_or_follow(call, TaskToolResultsResponse, task_events())
-
-    async def list(
-        self,
-        *,
-        session_id: str | Omit = omit,
-        user_id: str | Omit = omit,
-        parent_task_id: str | Omit = omit,
-        status: TaskStatus | Sequence[TaskStatus] | Omit = omit,
-        limit: int | Omit = omit,
-        starting_after: str | Omit = omit,
-        ending_before: str | Omit = omit,
-        **options: Unpack[CallOptions],
-    ) -> TaskListResponse:
-        """Fetch one page of tasks, newest first, without their rollouts; see `Tasks.list`."""
-        return await self._transport.fetch(
-            list_call(
-                {
-                    "session_id": session_id,
-                    "user_id": user_id,
-                    "parent_task_id": parent_task_id,
-                    "status": status,
-                    "limit": limit,
-                    "starting_after": starting_after,
-                    "ending_before": ending_before,
-                },
-                **options,
-            ),
-            TaskListResponse,
-        )
-
-    async def events(
-        self,
-        task_id: str,
-        *,
-        starting_after: int | str | Omit = omit,
-        until: Literal["final"] | Omit = omit,
-        **options: Unpack[CallOptions],
-    ) -> AsyncStream[AgentTaskEvent]:
-        """Follow the events of a task; see `Tasks.events`."""
-        return await self._transport.follow(
-            events_call(task_id, starting_after, until, **options),
-            task_events(until_final=until == "final"),
+            until_final=until == "final",
+            after=number_of(starting_after),
         )

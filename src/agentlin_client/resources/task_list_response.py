@@ -29,8 +29,8 @@ class TaskListResponse(BaseModel):
         """
         if self.error is None and self.result is not None:
             return self.result
-        from agentlin_client._errors import TaskResponseError
+        from agentlin_client._errors import TaskResponseError, describe_error
 
         if self.error is None:
             raise TaskResponseError("the answer holds neither tasks nor an error", error=None)
-        raise TaskResponseError(f"{self.error.message} (code {self.error.code})", error=self.error)
+        raise TaskResponseError(describe_error(self.error), error=self.error)

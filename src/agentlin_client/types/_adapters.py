@@ -8,11 +8,12 @@ callable discriminator; `json.loads` alone takes 3.2.
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, Protocol
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
-from .agent_task_event import AgentTaskEvent, TaskEventEnvelope
+from .agent_task_event import AgentTaskEvent, KnownTaskEvent, TaskEventEnvelope
 from .content import ContentItem, MessageContent
 from .items import TaskOutputItem
 
@@ -51,6 +52,32 @@ def envelope_decoder() -> Callable[[bytes | bytearray | str], TaskEventEnvelope]
     """
     TaskEventEnvelope.model_rebuild()  # deferred until here
     return TaskEventEnvelope.__pydantic_validator__.validate_json
+
+
+class KnownEventFrame(TypedDict):
+    """What `frame_decoder` takes from an envelope; the rest of it is skipped, unread."""
+
+    result: Annotated[KnownTaskEvent, Field(discriminator="type")]
+
+
+class FrameDecode(Protocol):
+    """The function that `frame_decoder` returns."""
+
+    def __call__(
+        self, data: bytes, /, *, context: Mapping[str, bool] | None = None
+    ) -> KnownEventFrame: ...
+
+
+@cache
+def frame_decoder() -> FrameDecode:
+    """Return the function that decodes a frame with an event of a known type, the quickest way.
+
+    For streams: 1.6 us for a text delta where `envelope_decoder` takes 2.1, as neither an
+    envelope is built nor the unknown type is in the union. For whatever it refuses, ask another.
+
+    Raises (the function): pydantic.ValidationError: The data is anything else.
+    """
+    return TypeAdapter(KnownEventFrame).validator.validate_json
 
 
 def decode_envelope(data: bytes | bytearray | str) -> TaskEventEnvelope:

@@ -1,6 +1,6 @@
 """The JSON-RPC envelope around every answer. Source: contract, sections 1 and 3."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from agentlin_client._models import BaseModel
 
@@ -31,11 +31,13 @@ class TaskEnvelope(BaseModel):
         Raises:
             TaskResponseError: The envelope holds an error, or no task.
         """
-        if self.error is None and self.result is not None:
-            return self.result
-        from agentlin_client._errors import TaskResponseError
+        # Lenient decoding lets anything stand in both.
+        error: Any = self.error
+        result: Any = self.result
+        if error is None and isinstance(result, TaskObject):
+            return result
+        from agentlin_client._errors import TaskResponseError, describe_error
 
-        if self.error is None:
+        if error is None:
             raise TaskResponseError("the answer holds neither a task nor an error", error=None)
-        message = f"{self.error.message} (code {self.error.code})"
-        raise TaskResponseError(message, error=self.error, task=self.result)
+        raise TaskResponseError(describe_error(error), error=error, task=self.result)

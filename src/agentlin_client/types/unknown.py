@@ -1,10 +1,14 @@
 """What a newer server may send: a type that this version does not know, with all its data."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo, model_validator
 
 from agentlin_client._models import BaseModel
+
+KNOWN_TYPES_ONLY: Final[Mapping[str, bool]] = {"agentlin_known_types_only": True}
+"""Validation context in which an unknown type is a mistake: that of clients that are strict."""
 
 
 class UnknownObject(BaseModel):
@@ -14,6 +18,12 @@ class UnknownObject(BaseModel):
         # So that `if event.type == "task.text.delta": event.delta` type-checks: this class
         # can't be ruled out by a type that is just some string.
         def __getattr__(self, name: str) -> Any: ...
+
+    @model_validator(mode="after")
+    def _refuse_if_strict(self, info: ValidationInfo) -> Self:
+        if info.context is KNOWN_TYPES_ONLY:
+            raise ValueError("the object is of an unknown type")
+        return self
 
 
 def unknown_to(*known: str) -> AfterValidator:

@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from agentlin_server.cli.terminal import say
+
 if TYPE_CHECKING:
-    from agentlin_client import AsyncClient
+    from agentlin_client import AsyncClient, Retry
     from agentlin_server.models.local import Progress
     from agentlin_server.settings import Settings
 
@@ -66,7 +68,9 @@ async def connect(
             address, model = await _local(stack, settings, progress)
             key = _NO_KEY
         base_url = address if server is not None else f"{address}/v1"
-        client = await stack.enter_async_context(AsyncClient(base_url=base_url, api_key=key))
+        client = await stack.enter_async_context(
+            AsyncClient(base_url=base_url, api_key=key, on_retry=_tell)
+        )
         yield Connection(client, address, model)
 
 
@@ -80,6 +84,15 @@ def named_server(server: str | None, *, db: str | None) -> str | None:
     if server or db:
         return server
     return os.environ.get("AGENTLIN_BASE_URL") or None
+
+
+def _tell(retry: "Retry") -> None:
+    """Say that a request, or a stream, is tried once more."""
+    when = f"in {retry.delay_s:.1f} s" if retry.delay_s else "now"
+    say(
+        f"{retry.error.message} Trying again {when} ({retry.number} of {retry.retries_max}).",
+        style="yellow",
+    )
 
 
 async def _local(

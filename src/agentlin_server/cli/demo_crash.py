@@ -194,7 +194,9 @@ class CrashDemo:
 
         async with (
             httpx.AsyncClient(transport=wire) as http,
-            AsyncClient(base_url=f"{server.address}/v1", api_key="none", http_client=http) as one,
+            AsyncClient(
+                base_url=f"{server.address}/v1", api_key="none", http_client=http, max_retries=0
+            ) as one,
         ):
             yield one
 

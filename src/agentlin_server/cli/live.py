@@ -91,7 +91,7 @@ def answer(
             if call_id is None:
                 return ExitCode.USAGE
             results = [_result(call_id, text or "")]
-        events = await client.tasks.tool_results(task_id, tool_results=results, stream=True)
+        events = await client.tasks.submit_tool_results(task_id, tool_results=results, stream=True)
         return await _watch(events, options=address_options(server=server, db=db), as_json=as_json)
 
     with_client(action, server=server, db=db)

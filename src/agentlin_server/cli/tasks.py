@@ -57,7 +57,7 @@ def list_tasks(
             status=status or omit,  # pyright: ignore[reportArgumentType] # the server checks it
             limit=limit,
         )
-        found = answer.unwrap()
+        found = answer.result
         if as_json:
             for task in found:
                 typer.echo(task.to_json(indent=None))

@@ -1,0 +1,196 @@
+"""The shell that performs what the core asks for, with an `httpx.AsyncClient`.
+
+The HTTP client is made with the first request: until then neither httpx nor pydantic is loaded.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._commands import Read, Send
+from ._errors import ClientError
+from ._sleep import sleep_async
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from pydantic import BaseModel
+
+    from ._async_stream import AsyncStream
+    from ._call import Call
+    from ._commands import Command, Steps
+    from ._config import ClientConfig
+    from ._request import Caller
+    from .types import AgentTaskEvent
+
+    T = TypeVar("T")
+    ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class AsyncTransport:
+    """Performs the calls of one client, or of several that share their connections."""
+
+    def __init__(self, config: ClientConfig, pool: AsyncPool) -> None:
+        self.config = config
+        self.pool = pool
+        self._sleep = sleep_async
+        self._caller: Caller | None = None
+
+    async def fetch(self, call: Call, cast_to: type[ModelT]) -> ModelT:
+        """Perform a call and return its whole answer as `cast_to`."""
+        from ._response import parse_model
+
+        return parse_model(await self.answer(call), cast_to, is_strict=self.config.is_strict)
+
+    async def fetch_page(
+        self, call: Call, cast_to: type[ModelT], page: Callable[[AsyncTransport, Call, ModelT], T]
+    ) -> T:
+        """Perform a call and return the `page` of its answer, which can fetch the next one."""
+        return page(self, call, await self.fetch(call, cast_to))
+
+    async def follow(
+        self, call: Call, *, until_final: bool = False, after: int | None = None
+    ) -> AsyncStream[AgentTaskEvent]:
+        """Perform a call and return its answer, which must be a stream or empty.
+
+        Args:
+            call: The call.
+            until_final: The stream goes on while the task rests.
+            after: Number of the event that the stream begins after, None if it is not known.
+        """
+        from ._bodies import ready_async
+        from ._response import check_stream
+
+        call = await ready_async(call)
+        response = await self.answer(call, may_stream=True)
+        check_stream(response)
+        return self.opened(call, response, until_final=until_final, after=after)
+
+    async def fetch_or_follow(
+        self, call: Call, cast_to: type[ModelT]
+    ) -> ModelT | AsyncStream[AgentTaskEvent]:
+        """Perform a call; the answer's content type decides what is returned."""
+        from ._bodies import ready_async
+        from ._response import is_event_stream, parse_model
+
+        call = await ready_async(call)
+        response = await self.answer(call, may_stream=True)
+        if is_event_stream(response):
+            return self.opened(call, response)
+        return parse_model(response, cast_to, is_strict=self.config.is_strict)
+
+    async def request(self, call: Call, cast_to: Any) -> Any:
+        """Perform a call of any kind; see `AsyncVerbs` for `cast_to`."""
+        if call.is_stream:
+            return await self.follow(call)
+        from ._response import parse_as
+
+        return parse_as(await self.answer(call), cast_to, is_strict=self.config.is_strict)
+
+    def opened(
+        self,
+        call: Call,
+        response: httpx.Response,
+        *,
+        until_final: bool = False,
+        after: int | None = None,
+    ) -> AsyncStream[AgentTaskEvent]:
+        """Return the stream of an answer that is one, or that is empty."""
+        from ._async_stream import AsyncStream
+        from ._reader import EventReader
+
+        reader = EventReader(self.caller, call, until_final=until_final, after=after)
+        reader.begin(response)
+        return AsyncStream(reader, self.run)
+
+    async def answer(
+        self, call: Call, *, may_stream: bool = False, keep_open: bool = False
+    ) -> httpx.Response:
+        """Perform a call, retried where that is worth it; see `Caller.exchange`."""
+        return await self.run(
+            self.caller.exchange(call, may_stream=may_stream, keep_open=keep_open)
+        )
+
+    @property
+    def caller(self) -> Caller:
+        """The core, bound to the HTTP client."""
+        if self._caller is None:
+            from ._request import Caller
+
+            self._caller = Caller(self.config, self.pool.http)
+        return self._caller
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Perform the commands of a conversation until it is over; return what it comes to."""
+        from ._request import TRANSPORT_ERRORS
+
+        try:
+            command = next(steps)
+            while True:
+                try:
+                    outcome = await self._perform(command)
+                except TRANSPORT_ERRORS as error:
+                    command = steps.throw(error)
+                else:
+                    command = steps.send(outcome)
+        except StopIteration as stop:
+            return stop.value
+
+    async def _perform(self, command: Command) -> object:
+        if isinstance(command, Send):
+            return await self.pool.http.send(command.request, stream=True)
+        if isinstance(command, Read):
+            try:
+                return await command.response.aread()
+            except BaseException:
+                await command.response.aclose()
+                raise
+        return await self._sleep(command.seconds)
+
+
+class AsyncPool:
+    """The HTTP client, and with it the connections; made when it is first used.
+
+    Attributes:
+        given: The HTTP client that the user brought, None if it is ours.
+    """
+
+    def __init__(self, config: ClientConfig, http: httpx.AsyncClient | None) -> None:
+        self.given = http
+        self._config = config
+        self._http = http
+        self._is_closed = False
+        self._lock = Lock()
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The HTTP client.
+
+        Raises:
+            ClientError: It is closed.
+        """
+        http = self._http or self._make()
+        if self._is_closed or http.is_closed:
+            raise ClientError("this client is closed: make a new one")
+        return http
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the HTTP client is closed."""
+        return self._is_closed or (self._http is not None and self._http.is_closed)
+
+    async def close(self) -> None:
+        """Close all connections; nothing can be sent afterwards."""
+        self._is_closed = True
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _make(self) -> httpx.AsyncClient:
+        from ._http import default_async_client
+
+        with self._lock:  # two threads may send their first requests at once
+            if self._http is None:
+                self._http = default_async_client(self._config)
+            return self._http

@@ -1,0 +1,278 @@
+# Generated from async_task_stream.py by scripts/generate_sync.py: change that one.
+
+"""`client.tasks.stream(...)`: a task while it works, as events, as text, and as the task itself."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from agentlin_client._errors import (
+    ClientError,
+    ConflictError,
+    NotFoundError,
+    TaskResponseError,
+)
+from agentlin_client.types._envelope import TaskEnvelope
+
+from .accumulator import TaskAccumulator
+from .outcome import raise_for_status
+from .text import final_text
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        Callable,
+        Iterator,
+    )
+    from types import TracebackType
+    from typing import Self, TypeAlias
+
+    from agentlin_client.types import AgentTaskEvent, TaskObject
+
+    from .sources import EventStream
+
+    Opened: TypeAlias = EventStream | TaskEnvelope
+    Opener: TypeAlias = Callable[[], Opened]
+    Cancel: TypeAlias = Callable[[str], object]
+
+__all__ = ["TaskStream"]
+
+
+class TaskStream:
+    """A task that is followed up to its end, or until it waits for its client.
+
+        with client.tasks.stream(user_message_content="Hello") as stream:
+            for delta in stream.text_deltas:
+                print(delta, end="")
+            task = stream.final_task()
+
+    The request is sent when the block is entered, or at the first use without a block.
+    There is one stream below: `events`, `text_deltas`, `reasoning_deltas` and the stream itself
+    are views of what is left of it, so each goes on where the one before stopped. One reader at
+    a time.
+
+    Leaving early, by an error too, closes the connection. The task goes on, unless `cancel` was
+    given. To follow it further ask `tasks.events` for what comes after `last_event_id`.
+    """
+
+    def __init__(
+        self,
+        source: EventStream | Opener,
+        *,
+        cancel: Cancel | None = None,
+        task_id: str | None = None,
+        base: TaskObject | None = None,
+    ) -> None:
+        """Wrap a stream of events, or what opens one.
+
+        Args:
+            source: A stream that no one else reads, e.g. a `Stream` of `tasks.events`; or
+                a function that makes the request and returns one. Where it returns a task in
+                its envelope instead, because the server answered so, there are no events.
+            cancel: Called with the task's id if the stream is left before the task has ended
+                or rests, e.g. `client.tasks.cancel`; by default the task goes on.
+            task_id: Id of the task, if it is known: it is needed to cancel a task that has not
+                shown its first event.
+            base: The task as it was before the stream's first event, where that is not
+                task.created; without it `task` is None until an event shows the whole task.
+        """
+        self._opener = source if callable(source) else None
+        self._stream: EventStream | None = None if callable(source) else source
+        self._events: Iterator[AgentTaskEvent] | None = None
+        self._is_sent = not callable(source)
+        self._is_closed = False
+        self._cancel = cancel
+        self._given_id = task_id
+        self._folded = TaskAccumulator(base)
+
+    @property
+    def events(self) -> Iterator[AgentTaskEvent]:
+        """The events that are left, as they come; the same as iterating over the stream itself."""
+        return self
+
+    @property
+    def text_deltas(self) -> Iterator[str]:
+        """The text of the assistant's messages as it grows, piece by piece; no refusals.
+
+        All that it says, also on the way to its answer. What was said can't be unsaid: if a
+        model call breaks off and is made anew, its text comes again from the start. `final_text`
+        has the answer alone; task.output_item.done events with an item of status incomplete
+        tell of text that does not count.
+        """
+        return _Deltas(self, self._folded.text_delta)
+
+    @property
+    def reasoning_deltas(self) -> Iterator[str]:
+        """The reasoning, or its summary, as it grows, where the model shows it."""
+        return _Deltas(self, self._folded.reasoning_delta)
+
+    @property
+    def task(self) -> TaskObject | None:
+        """The task as the events read so far show it; None before the first."""
+        return self._folded.task
+
+    @property
+    def text(self) -> str:
+        """The answer so far: what `final_text` would be, with the messages that still grow."""
+        return self._folded.text
+
+    @property
+    def task_id(self) -> str | None:
+        """Id of the task; None if it was not given and no event has shown it yet."""
+        return self._folded.task_id or self._given_id
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The SSE id of the last event read, for `tasks.events(starting_after=...)`."""
+        return None if self._stream is None else self._stream.last_event_id
+
+    def until_done(self) -> None:
+        """Read on until the task has ended, or waits for its client."""
+        for _ in self:
+            pass
+
+    def final_task(self) -> TaskObject:
+        """Read on until the task has ended, or waits for its client, and return it.
+
+        It is returned however it ended: see its `status`, or `lib.raise_for_status`.
+
+        Raises:
+            TaskResponseError: The stream was closed before that; `.task` is how far it came.
+        """
+        self.until_done()
+        task = self.task
+        if task is None:
+            raise TaskResponseError("the stream has shown no task", error=None)
+        if not self._folded.is_at_rest:
+            message = f"the stream was closed while task {task.id} was {task.status}"
+            raise TaskResponseError(message, error=None, task=task)
+        return task
+
+    @property
+    def final_text(self) -> str:
+        """Read on until the task has ended, or waits for its client, and return its answer.
+
+        It is a property: `text = stream.final_text`. What counts as the answer, and what
+        does not, is as in `lib.final_text`.
+
+        Raises:
+            TaskFailedError: The task failed, expired or was canceled; it is the error's `.task`.
+            TaskResponseError: The stream was closed before that.
+        """
+        return final_text(raise_for_status(self.final_task()))
+
+    def close(self) -> None:
+        """Close the connection, from anywhere; the iteration, if it is going on, ends.
+
+        Raises:
+            ClientError: The task was to be canceled, and could not be.
+        """
+        self._is_closed = True
+        try:
+            if self._stream is not None:
+                self._stream.close()
+        finally:
+            self._cancel_unless_at_rest()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> AgentTaskEvent:
+        events = self._events
+        if events is None:
+            events = self._open()
+        event = next(events)
+        self._folded.add(event)
+        return event
+
+    def __enter__(self) -> Self:
+        if self._events is None:
+            self._open()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.close()
+        except ClientError as error:
+            if exc is None:
+                raise
+            exc.add_note(f"The task {self.task_id} may go on: {error}")
+
+    def _open(self) -> Iterator[AgentTaskEvent]:
+        stream = self._stream
+        if stream is None:
+            stream = self._stream = self._request()
+        if self._is_closed:  # before it was opened, or while it was
+            stream.close()
+        events = self._events = iter(stream)
+        return events
+
+    def _request(self) -> EventStream:
+        if self._opener is None or self._is_closed:
+            return _NoEvents()
+        self._is_sent = True
+        try:
+            opened = self._opener()
+        except Exception:
+            raise
+        except BaseException:  # interrupted: the server may have taken the request all the same
+            self._cancel_unless_at_rest()
+            raise
+        if isinstance(opened, TaskEnvelope):
+            self._folded = TaskAccumulator(opened.unwrap())
+            return _NoEvents()
+        return opened
+
+    def _cancel_unless_at_rest(self) -> None:
+        cancel, task_id = self._cancel, self.task_id
+        self._cancel = None
+        if cancel is None or task_id is None or not self._is_sent or self._folded.is_at_rest:
+            return
+
+        # A task that has ended meanwhile, or is gone, needs no cancelling.
+        with suppress(ConflictError, NotFoundError):
+            cancel(task_id)
+
+
+class _Deltas:
+    """The deltas of one kind, of the events that are left in a stream."""
+
+    __slots__ = ("_delta_of", "_events")
+
+    def __init__(
+        self,
+        events: Iterator[AgentTaskEvent],
+        delta_of: Callable[[AgentTaskEvent], str | None],
+    ) -> None:
+        self._events = events
+        self._delta_of = delta_of
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        # A class, not a generator: nothing is left to be closed when a reader stops early.
+        while True:
+            delta = self._delta_of(next(self._events))
+            if delta is not None:
+                return delta
+
+
+class _NoEvents:
+    """A stream that has nothing to tell."""
+
+    last_event_id: str | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> AgentTaskEvent:
+        raise StopIteration
+
+    def close(self) -> None:
+        """Nothing to close."""
