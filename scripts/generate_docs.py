@@ -4,10 +4,15 @@ A generated part stands between two comment lines in a page that is otherwise wr
 `<!-- generated: NAME -->` and `<!-- end -->`. The diagram is a file of its own.
 """
 
+import ast
+import importlib
+import inspect
 import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -257,9 +262,84 @@ def _default(param: Any) -> str:
     return _cell(f"`{param.default}`") if is_said else ""
 
 
+def names_of(module: str) -> str:
+    """Return the public names of a module, each with the first words of its documentation.
+
+    Raises:
+        LookupError: One has none.
+    """
+    package = importlib.import_module(module)
+    defined_in: Mapping[str, str] = getattr(package, "_MODULE_OF", {})
+    rows = [("name", "meaning")]
+    for name in sorted(package.__all__, key=str.lower):
+        value: Any = getattr(package, name)
+        home = defined_in.get(name)
+        source = package if home is None else importlib.import_module(f".{home}", module)
+        is_own = inspect.isclass(value) or inspect.isfunction(value) or inspect.ismodule(value)
+        text = _constants_of(source).get(name) or (value.__doc__ if is_own else None)
+        rows.append((f"`{name}`", _first_words(text, f"{module}.{name}")))
+    return _table(*rows)
+
+
+def members_of(module: str, name: str) -> str:
+    """Return what an object of a class offers, each with the first words of its documentation.
+
+    Raises:
+        LookupError: Something has none.
+    """
+    cls: Any = getattr(importlib.import_module(module), name)
+    rows = [("name", "meaning")]
+    for member in sorted(dir(cls)):
+        value = inspect.getattr_static(cls, member)
+        if member.startswith("_"):
+            continue
+        call = _call_of(value) if inspect.isfunction(value) else ""
+        rows.append((f"`{member}{call}`", _first_words(value.__doc__, f"{name}.{member}")))
+    return _table(*rows)
+
+
+def _call_of(function: Callable[..., Any]) -> str:
+    """Return what a call needs, e.g. `(task_id, *, tool_results, ...)`."""
+    _, *params = inspect.signature(function).parameters.values()
+    needed = [param for param in params if param.default is param.empty]
+    parts = [p.name for p in needed if p.kind is p.POSITIONAL_OR_KEYWORD]
+    named = [p.name for p in needed if p.kind is p.KEYWORD_ONLY]
+    parts += ["*", *named] if named else []
+    parts += ["..."] if len(parts) - bool(named) < len(params) else []
+    return f"({', '.join(parts)})"
+
+
+def _constants_of(module: Any) -> dict[str, str]:
+    """Return the texts below the assignments of a module, by the name that is assigned."""
+    body = ast.parse(inspect.getsource(module)).body
+    texts: dict[str, str] = {}
+    for statement, below in pairwise(body):
+        if not isinstance(below, ast.Expr) or not isinstance(below.value, ast.Constant):
+            continue
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            texts[statement.target.id] = str(below.value.value)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            texts[statement.targets[0].id] = str(below.value.value)
+    return texts
+
+
+def _first_words(text: str | None, of: str) -> str:
+    """Return the first paragraph of a docstring."""
+    if not text:
+        raise LookupError(f"{of} is public and has no docstring")
+    return _cell(inspect.cleandoc(text).partition("\n\n")[0])
+
+
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "cli": cli,
     "life-cycle": life_cycle,
+    "sdk-client": partial(members_of, "agentlin_client", "Client"),
+    "sdk-console": partial(names_of, "agentlin_client.lib.console"),
+    "sdk-fake-server": partial(members_of, "agentlin_client.testing", "FakeServer"),
+    "sdk-lib": partial(names_of, "agentlin_client.lib"),
+    "sdk-names": partial(names_of, "agentlin_client"),
+    "sdk-tasks": partial(members_of, "agentlin_client.resources.tasks", "Tasks"),
+    "sdk-testing": partial(names_of, "agentlin_client.testing"),
     "settings": settings,
 }
 FILES: Final[Mapping[str, Callable[[], str]]] = {

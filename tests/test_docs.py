@@ -9,6 +9,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import agentlin_client
+from agentlin_client import lib, testing
+from agentlin_client.lib import console
 from agentlin_server.domain.status import TRANSITIONS, Signal, Status
 
 ROOT: Final = Path(__file__).parents[1]
@@ -69,6 +72,22 @@ def test_the_diagram_shows_every_status_and_every_move(generate_docs: ModuleType
     for signal in (Signal.CANCEL, Signal.EXPIRE):
         sources = [of.value for of, by in TRANSITIONS if by is signal]
         assert texts[texts.index(signal.value) + 1] == f"from {', '.join(sources)}"
+
+
+def test_the_page_of_names_has_every_public_name_of_the_sdk(generate_docs: ModuleType) -> None:
+    page = (ROOT / "docs/reference/sdk-names.md").read_text(encoding="utf-8")
+    for package in (agentlin_client, lib, console, testing):
+        assert [name for name in package.__all__ if f"| `{name}` |" not in page] == []
+    assert "| `submit_tool_results(task_id, *, tool_results, ...)` | Answer calls" in page
+    assert "| `list(...)` | List tasks, newest first" in page
+
+
+def test_a_public_name_without_words_is_an_error(
+    generate_docs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agentlin_client.Client.close, "__doc__", None)
+    with pytest.raises(LookupError, match=r"Client\.close is public"):
+        generate_docs.members_of("agentlin_client", "Client")
 
 
 def test_every_page_is_up_to_date(

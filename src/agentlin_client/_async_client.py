@@ -28,9 +28,9 @@ set_up_logging()
 
 
 class AsyncClient(AsyncVerbs, AsyncContextGuard):
-    """A client of the Tasks API for `async` programs.
+    """A client of the Tasks API: `client.tasks` has its methods.
 
-    Its connections belong to the event loop that made them: use one client per loop.
+    One does for all threads of a blocking program, or for all that runs in one event loop.
 
     >>> client = AsyncClient(base_url="http://127.0.0.1:9999/v1")
     >>> client.max_retries

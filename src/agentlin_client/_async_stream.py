@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._interrupt import interrupt_async
+from ._errors import APIError
+from ._interrupt import connect_again_async, interrupt_async
 from ._misuse import AsyncContextGuard
 from ._request import TRANSPORT_ERRORS
 
@@ -46,6 +47,7 @@ class AsyncStream(AsyncContextGuard, Generic[EventT]):
 
     def __init__(self, reader: EventReader, run: Run) -> None:
         self._reader = reader
+        self._run = run
         self._events: AsyncIterator[EventT] = _read(reader, run)
 
     @property
@@ -67,10 +69,10 @@ class AsyncStream(AsyncContextGuard, Generic[EventT]):
         return self._reader.task_id
 
     def __aiter__(self) -> AsyncIterator[EventT]:
-        return self._events
+        return self._unbroken()
 
     async def __anext__(self) -> EventT:
-        return await anext(self._events)
+        return await anext(self._unbroken())
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,40 +90,63 @@ class AsyncStream(AsyncContextGuard, Generic[EventT]):
 
         The task goes on.
         """
-        self._reader.closed = True
+        self._reader.close()
         await interrupt_async(self._reader.response)
 
     async def aclose(self) -> None:  # async only
         """Do the same as `close`; the name that `contextlib.aclosing` looks for."""  # async only
         await self.close()  # async only
 
+    def _unbroken(self) -> AsyncIterator[EventT]:
+        # A canceled wait for an event ends the generator, but not the stream: whoever waits
+        # again, with a new time-out say, must not take the one for the other.
+        if self._reader.is_cut:
+            self._events = _read(self._reader, self._run)
+        return self._events
+
 
 async def _read(reader: EventReader, run: Run) -> AsyncGenerator[Any]:
     # A function of the reader alone: as a method it would tie the stream into a reference cycle.
-    while not reader.closed:
-        broken: Exception | None = None
-        response = reader.response
-        try:
-            async for chunk in _chunks(response):
-                for event in reader.feed(chunk):
-                    if reader.closed:
-                        return
-                    reader.current = event
-                    yield event
-                if reader.failure is not None or reader.closed:
-                    break
-        except TRANSPORT_ERRORS as error:
-            broken = error
-        finally:
-            await response.aclose()
-        reader.raise_failure()
-        if reader.is_over:
-            return
-        try:
-            await run(reader.reconnected(broken))
-        finally:
-            broken = None  # else its traceback leads back to it by this frame
-    await reader.response.aclose()  # somebody closed the stream while it was connecting again
+    try:
+        if reader.is_cut and not reader.is_over(is_cut=True):
+            await _connect_again(reader, run, reader.resumed())
+        while not (reader.closed or reader.is_cut):
+            broken: Exception | None = None
+            response = reader.response
+            try:
+                async for chunk in _chunks(response):
+                    for event in reader.feed(chunk):
+                        if reader.closed:
+                            return
+                        reader.current = event
+                        yield event
+                    if reader.failure is not None or reader.closed:
+                        break
+            except TRANSPORT_ERRORS as error:
+                broken = error
+            finally:
+                await response.aclose()
+            reader.raise_failure()
+            if reader.is_over(is_cut=broken is not None):
+                return
+            try:
+                await _connect_again(reader, run, reader.reconnected(broken))
+            finally:
+                broken = None  # else its traceback leads back to it by this frame
+    except BaseException as error:
+        reader.left(error)
+        raise
+
+
+async def _connect_again(reader: EventReader, run: Run, steps: Steps[Any]) -> None:
+    try:
+        await connect_again_async(reader, run, steps)
+    except APIError:
+        if not reader.closed:  # else nobody wants to know
+            raise
+    finally:
+        if reader.closed:
+            await reader.response.aclose()
 
 
 def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -73,11 +73,12 @@ class AsyncTransport:
     ) -> ModelT | AsyncStream[AgentTaskEvent]:
         """Perform a call; the answer's content type decides what is returned."""
         from ._bodies import ready_async
-        from ._response import is_event_stream, parse_model
+        from ._request import IS_STREAM
+        from ._response import parse_model
 
         call = await ready_async(call)
         response = await self.answer(call, may_stream=True)
-        if is_event_stream(response):
+        if response.extensions[IS_STREAM]:
             return self.opened(call, response)
         return parse_model(response, cast_to, is_strict=self.config.is_strict)
 

@@ -30,9 +30,9 @@ set_up_logging()
 
 
 class Client(Verbs, ContextGuard):
-    """A client of the Tasks API for `async` programs.
+    """A client of the Tasks API: `client.tasks` has its methods.
 
-    Its connections belong to the event loop that made them: use one client per loop.
+    One does for all threads of a blocking program, or for all that runs in one event loop.
 
     >>> client = Client(base_url="http://127.0.0.1:9999/v1")
     >>> client.max_retries

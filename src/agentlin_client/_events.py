@@ -45,6 +45,11 @@ FrameFailure: TypeAlias = MalformedFrame | FailureFrame
 """Why a stream can't be read on."""
 
 
+def id_of(frame: RawFrame) -> str | None:
+    """Return the SSE id of a frame, None if it had none."""
+    return frame[0].decode("utf-8", "replace") or None
+
+
 class EventDecoder:
     """The bytes of one connection in, typed events out; no I/O.
 
@@ -55,18 +60,19 @@ class EventDecoder:
     neither.
 
     Attributes:
+        frames: Those whose events were returned last; another list each time.
         failure: Set by the feed that met a frame which is no event; that feed still returns the
             events before it, later ones return none. None as long as all is well.
     """
 
-    __slots__ = ("_decode", "_frames", "_is_strict", "_seen", "failure")
+    __slots__ = ("_decode", "_feed", "_is_strict", "failure", "frames")
 
     def __init__(self, *, strict: bool = False) -> None:
         with _BUILDING:  # once, also if the first streams of a process begin in many threads
             decode = frame_decoder()
         self._decode = partial(decode, context=KNOWN_TYPES_ONLY) if strict else decode
-        self._frames = Framer().feed
-        self._seen: list[RawFrame] = []  # those whose events were returned last
+        self._feed = Framer().feed
+        self.frames: list[RawFrame] = []
         self._is_strict = strict
         self.failure: FrameFailure | None = None
 
@@ -76,7 +82,7 @@ class EventDecoder:
         if self.failure is not None:
             return events
         decode = self._decode
-        frames = self._frames(chunk)
+        frames = self._feed(chunk)
         for _, data, _ in frames:
             try:
                 event = decode(data)["result"]
@@ -87,13 +93,13 @@ class EventDecoder:
                     break
             events.append(event)
         if frames:
-            self._seen = frames
+            self.frames = frames
         return events
 
     @property
     def last_event_id(self) -> str | None:
         """The SSE id of the last event that was returned, None if there is none."""
-        return self.event_id(-1) if self._seen else None
+        return self.event_id(-1) if self.frames else None
 
     def event_id(self, index: int) -> str | None:
         """Return the SSE id of one event, None if it had none.
@@ -101,7 +107,7 @@ class EventDecoder:
         Args:
             index: Which of the events that the last feed with any returned.
         """
-        return self._seen[index][0].decode("utf-8", "replace") or None
+        return id_of(self.frames[index])
 
     def _second_look(self, data: bytes, error: ValidationError) -> AgentTaskEvent | None:
         body = decode_object(data) or {}

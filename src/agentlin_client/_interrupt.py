@@ -1,10 +1,18 @@
-"""Closing a response that somebody may be reading at this moment."""
+"""Closing what somebody may be reading, or waiting for, at this moment."""
+
+from __future__ import annotations
 
 import contextlib
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ._commands import Steps
+    from ._reader import EventReader
 
 
 def interrupt(response: httpx.Response) -> None:
@@ -23,3 +31,28 @@ def interrupt(response: httpx.Response) -> None:
 async def interrupt_async(response: httpx.Response) -> None:
     """Close a response; a task that waits for its next bytes gets an error or their end."""
     await response.aclose()
+
+
+def connect_again(
+    reader: EventReader, run: Callable[[Steps[Any]], object], steps: Steps[Any]
+) -> None:
+    """Perform the steps that give a reader a new connection.
+
+    Nothing wakes a thread that sleeps or connects: it sees afterwards that the reader is closed.
+    """
+    if not reader.closed:
+        run(steps)
+
+
+async def connect_again_async(
+    reader: EventReader, run: Callable[[Steps[Any]], Awaitable[object]], steps: Steps[Any]
+) -> None:
+    """Perform the steps that give a reader a new connection; stop when it is closed meanwhile."""
+    from anyio import CancelScope
+
+    with CancelScope() as scope:
+        reader.give_up = scope.cancel
+        try:
+            await run(steps)
+        finally:
+            reader.give_up = None

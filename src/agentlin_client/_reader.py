@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._call import EVENT_STREAM, Call, task_path
 from ._errors import APIConnectionError, APIError, APIResponseValidationError, describe_body
-from ._events import EventDecoder, FailureFrame, FrameFailure
+from ._events import EventDecoder, FailureFrame, FrameFailure, id_of
 from ._lenient import decode_object
 from ._request import Caller, back_off_s, transport_error
 from ._response import check_stream, first_mistake
@@ -20,9 +20,12 @@ from ._retry import Retry
 from .types.status import FINAL, RESTING, STATUS_OF_EVENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from ._commands import Steps
+    from ._sse import RawFrame
     from .types import AgentTaskEvent
 
 _ENDS: Final = FINAL | RESTING
@@ -38,7 +41,9 @@ class EventReader:
         failure: Set when this connection can't be read on; the events before it are still handed
             out.
         is_garbled: Whether `failure` is bytes that are no JSON: another connection may be better.
+        is_cut: Whether the reading was interrupted, by a canceled wait say; `resumed` goes on.
         closed: Set by whoever closes the stream.
+        give_up: Ends the wait for a new connection; None if there is none, or no way to end it.
         current: The event that was handed out last; kept up to date by the shell.
     """
 
@@ -47,15 +52,19 @@ class EventReader:
         "_call",
         "_caller",
         "_decoder",
-        "_earlier_id",
         "_expected",
+        "_first",
+        "_frames",
         "_fruitless",
         "_is_empty",
         "_last",
+        "_snapshot_id",
         "_until_final",
         "closed",
         "current",
         "failure",
+        "give_up",
+        "is_cut",
         "is_garbled",
         "response",
     )
@@ -77,26 +86,30 @@ class EventReader:
         self._caller = caller
         self._call = call
         self._until_final = until_final
-        self._expected = None if after is None else after + 1
+        self._first = self._expected = None if after is None else after + 1
         self._last: AgentTaskEvent | None = None
         self._decoder = EventDecoder(strict=caller.config.is_strict)
-        self._earlier_id: str | None = None  # the last SSE id of the connections before
-        self._batch: list[AgentTaskEvent] = []
+        self._batch: list[AgentTaskEvent] = []  # the last events some of which were new
+        self._frames: list[RawFrame] = []  # where they came from
+        self._snapshot_id: str | None = None  # of the snapshot that was handed out last
         self._is_empty = False
         self._fruitless = 0  # connections in a row that brought nothing new
         self.failure: APIError | None = None
         self.is_garbled: bool = False
+        self.is_cut: bool = False
         self.closed: bool = False
+        self.give_up: Callable[[], object] | None = None
         self.current: AgentTaskEvent | None = None
 
     def begin(self, response: httpx.Response) -> None:
         """Read from this answer now."""
         self.response = response
-        self._earlier_id = self._decoder.last_event_id or self._earlier_id
         self._decoder = EventDecoder(strict=self._caller.config.is_strict)
-        self._batch = []
+        if getattr(self._last, "type", None) != _SNAPSHOT:
+            self._snapshot_id = None  # it would take back now what came after it
         self.failure = None
         self.is_garbled = False
+        self.is_cut = False
         self._is_empty = response.status_code == _NO_CONTENT  # at rest, and all of it is known
 
     def feed(self, chunk: bytes) -> list[AgentTaskEvent]:
@@ -104,9 +117,7 @@ class EventReader:
 
         If one can't be taken, `failure` is set and the events before it are returned.
         """
-        events = self._decoder.feed(chunk)
-        if events:
-            self._batch = events  # the decoder knows their ids
+        batch = events = self._decoder.feed(chunk)
         if self._decoder.failure is not None:
             self._fail(self._decoder.failure)
         if not events:
@@ -114,9 +125,17 @@ class EventReader:
         if not self._takes_all(events):
             events = self._sorted_out(events)
         if events:
+            self._batch, self._frames = batch, self._decoder.frames
             self._last = events[-1]
-            self._fruitless = 0
+            if self._last.type != _SNAPSHOT:  # that alone is no progress
+                self._fruitless = 0
         return events
+
+    def close(self) -> None:
+        """Let the reading end, wherever it is."""
+        self.closed = True
+        if self.give_up is not None:
+            self.give_up()
 
     def raise_failure(self) -> None:
         """Raise `failure`, if there is one that no other connection can mend.
@@ -132,20 +151,33 @@ class EventReader:
             finally:
                 del failure
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the stream may end here: nothing is to come, or nobody wants it."""
-        return self.closed or self._is_empty or self._status in self._ends
+    def left(self, error: BaseException) -> None:
+        """Note what ended the reading: after a canceled wait `resumed` can go on.
+
+        Errors are for good, and so is the end that the reader itself wanted.
+        """
+        self.is_cut = not isinstance(error, (Exception, GeneratorExit))
+        if self.is_cut:  # Ctrl-C strikes anywhere, also before what was read is handed out
+            number = getattr(self.current, "sequence_number", None)
+            self._last = self.current
+            self._expected = number + 1 if isinstance(number, int) else self._first
+
+    def is_over(self, *, is_cut: bool) -> bool:
+        """Whether the stream may end here: nothing is to come, or nobody wants it.
+
+        Args:
+            is_cut: The connection broke, or was given up; it did not end in order.
+        """
+        if self.closed or self._is_empty or self._status in FINAL:
+            return True
+        # A log may go on after a rest. That it does not is said by the end of the body alone.
+        is_cut = is_cut or self.failure is not None or _ends_without_a_word(self.response)
+        return self._status in self._ends and not is_cut
 
     @property
     def last_event_id(self) -> str | None:
         """The SSE id of the event that was handed out last, None before the first."""
-        if self.current is None:
-            return None
-        for index, event in enumerate(self._batch):
-            if event is self.current:
-                return self._decoder.event_id(index)
-        return self._earlier_id  # a new connection has begun since
+        return None if self.current is None else self._id_of(self.current)
 
     @property
     def task_id(self) -> str | None:
@@ -175,6 +207,12 @@ class EventReader:
         self._fruitless += 1
         yield self._caller.pause(Retry(self._fruitless, retries_max, delay_s, failure))
         del failure
+        return (yield from self.resumed())
+
+    def resumed(self) -> Steps[httpx.Response]:
+        """Do the same where nothing went wrong: no wait, and nothing is counted."""
+        if self.closed:  # while it waited
+            return self.response
         response = yield from self._caller.exchange(self._resuming_call(), may_stream=True)
         check_stream(response)
         self.begin(response)
@@ -209,11 +247,17 @@ class EventReader:
     def _sorted_out(self, events: list[AgentTaskEvent]) -> list[AgentTaskEvent]:
         """Return the events that are new, up to the first gap that nothing explains."""
         new: list[AgentTaskEvent] = []
-        for event in events:
+        for event, frame in zip(events, self._decoder.frames, strict=True):
             number: Any = getattr(event, "sequence_number", None)
             if not isinstance(number, int):  # a lenient one: its place is where it came
                 number = self._expected or 0
-            if self._expected is None or event.type == _SNAPSHOT or number == self._expected:
+            if event.type == _SNAPSHOT:
+                snapshot_id = id_of(frame) or str(number)
+                if snapshot_id == self._snapshot_id:
+                    continue  # it came twice
+                self._snapshot_id = snapshot_id
+                self._expected = number
+            if self._expected is None or number == self._expected:
                 self._expected = number + 1
                 new.append(event)
             elif number > self._expected:
@@ -238,8 +282,15 @@ class EventReader:
         )
 
     def _resume_id(self) -> str:
-        last_id = self._decoder.last_event_id or self._earlier_id
-        return str((self._expected or 1) - 1) if last_id is None else last_id
+        assert self._last is not None
+        return self._id_of(self._last) or str((self._expected or 1) - 1)
+
+    def _id_of(self, event: AgentTaskEvent) -> str | None:
+        for other, frame in zip(self._batch, self._frames, strict=True):
+            if other is event:
+                return id_of(frame)
+        # It was closed just before the first of newer ones was handed out.
+        return str(event.sequence_number)
 
     def _interruption(self, error: Exception | None) -> APIError:
         place = (
@@ -281,3 +332,10 @@ class EventReader:
                 "expected, and no task.snapshot stands for what is missing."
             ),
         )
+
+
+def _ends_without_a_word(response: httpx.Response) -> bool:
+    """Whether a body ends when the connection does, as in HTTP/1.0: nobody knows if all came."""
+    version: bytes = response.extensions.get("http_version", b"")
+    is_framed = response.headers.keys() & {"content-length", "transfer-encoding"}
+    return version.startswith(b"HTTP/1") and not is_framed

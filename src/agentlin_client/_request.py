@@ -45,6 +45,8 @@ TRANSPORT_ERRORS: Final = (
 
 RETRIES_TAKEN: Final = "agentlin.retries_taken"
 """The extension of an answer that says how many times its request was sent again."""
+IS_STREAM: Final = "agentlin.is_stream"
+"""The extension of an answer that says whether it is a stream of events, left unread."""
 
 _WORTH_ANOTHER_TRY: Final = (
     httpx.TimeoutException,
@@ -142,8 +144,8 @@ def _attempted(
     try:
         answer: httpx.Response = yield Send(request)
         response = answer
-        is_left_open = keep_open or (may_stream and is_event_stream(answer))
-        if not (answer.is_success and is_left_open):
+        is_stream = answer.extensions[IS_STREAM] = may_stream and is_event_stream(answer)
+        if not (answer.is_success and (keep_open or is_stream)):
             yield Read(answer)
     except TRANSPORT_ERRORS as error:
         return _Failed(

@@ -42,8 +42,11 @@ class Omit:
 
 
 not_given: Final = NotGiven()
+"""The argument was left out, so the client's own value applies."""
 NOT_GIVEN: Final = not_given
+"""Another name of `not_given`."""
 omit: Final = Omit()
+"""The parameter, or the header of that name, is not sent at all."""
 
 NoneType: Final = type(None)
 """As `cast_to`: the answer is not looked at."""

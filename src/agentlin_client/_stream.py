@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._interrupt import interrupt
+from ._errors import APIError
+from ._interrupt import connect_again, interrupt
 from ._misuse import ContextGuard
 from ._request import TRANSPORT_ERRORS
 
@@ -46,6 +47,7 @@ class Stream(ContextGuard, Generic[EventT]):
 
     def __init__(self, reader: EventReader, run: Run) -> None:
         self._reader = reader
+        self._run = run
         self._events: Iterator[EventT] = _read(reader, run)
 
     @property
@@ -67,10 +69,10 @@ class Stream(ContextGuard, Generic[EventT]):
         return self._reader.task_id
 
     def __iter__(self) -> Iterator[EventT]:
-        return self._events
+        return self._unbroken()
 
     def __next__(self) -> EventT:
-        return next(self._events)
+        return next(self._unbroken())
 
     def __enter__(self) -> Self:
         return self
@@ -88,36 +90,59 @@ class Stream(ContextGuard, Generic[EventT]):
 
         The task goes on.
         """
-        self._reader.closed = True
+        self._reader.close()
         interrupt(self._reader.response)
+
+    def _unbroken(self) -> Iterator[EventT]:
+        # A canceled wait for an event ends the generator, but not the stream: whoever waits
+        # again, with a new time-out say, must not take the one for the other.
+        if self._reader.is_cut:
+            self._events = _read(self._reader, self._run)
+        return self._events
 
 
 def _read(reader: EventReader, run: Run) -> Generator[Any]:
     # A function of the reader alone: as a method it would tie the stream into a reference cycle.
-    while not reader.closed:
-        broken: Exception | None = None
-        response = reader.response
-        try:
-            for chunk in _chunks(response):
-                for event in reader.feed(chunk):
-                    if reader.closed:
-                        return
-                    reader.current = event
-                    yield event
-                if reader.failure is not None or reader.closed:
-                    break
-        except TRANSPORT_ERRORS as error:
-            broken = error
-        finally:
-            response.close()
-        reader.raise_failure()
-        if reader.is_over:
-            return
-        try:
-            run(reader.reconnected(broken))
-        finally:
-            broken = None  # else its traceback leads back to it by this frame
-    reader.response.close()  # somebody closed the stream while it was connecting again
+    try:
+        if reader.is_cut and not reader.is_over(is_cut=True):
+            _connect_again(reader, run, reader.resumed())
+        while not (reader.closed or reader.is_cut):
+            broken: Exception | None = None
+            response = reader.response
+            try:
+                for chunk in _chunks(response):
+                    for event in reader.feed(chunk):
+                        if reader.closed:
+                            return
+                        reader.current = event
+                        yield event
+                    if reader.failure is not None or reader.closed:
+                        break
+            except TRANSPORT_ERRORS as error:
+                broken = error
+            finally:
+                response.close()
+            reader.raise_failure()
+            if reader.is_over(is_cut=broken is not None):
+                return
+            try:
+                _connect_again(reader, run, reader.reconnected(broken))
+            finally:
+                broken = None  # else its traceback leads back to it by this frame
+    except BaseException as error:
+        reader.left(error)
+        raise
+
+
+def _connect_again(reader: EventReader, run: Run, steps: Steps[Any]) -> None:
+    try:
+        connect_again(reader, run, steps)
+    except APIError:
+        if not reader.closed:  # else nobody wants to know
+            raise
+    finally:
+        if reader.closed:
+            reader.response.close()
 
 
 def _chunks(response: httpx.Response) -> Iterator[bytes]:

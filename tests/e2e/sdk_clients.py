@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agentlin_client import AsyncClient, Client, DefaultAioHttpClient
+from agentlin_client._aiohttp import AiohttpTransport
 from tests.e2e.processes import ServerProcess
 from tests.sdk.conftest import KEY, Sdk
 
@@ -49,3 +50,12 @@ def scripted_server(folder: Path, script: str, **settings: object) -> ServerProc
     path = folder / "script.yaml"
     path.write_text(script, encoding="utf-8")
     return ServerProcess(str(folder / "agentlin.db"), {"stop_grace_s": 5, "script": path} | settings)
+
+
+def connections_in_use(client: Any) -> int:
+    """Return how many connections of a client are neither idle nor closed."""
+    transport = client._transport.pool.http._transport
+    if isinstance(transport, AiohttpTransport):
+        pool = transport._pool
+        return 0 if pool is None else sum(map(len, pool._connector._acquired_per_host.values()))
+    return sum(not (one.is_idle() or one.is_closed()) for one in transport._pool.connections)

@@ -95,7 +95,7 @@ async def test_a_server_that_only_repeats_its_snapshot_is_given_up(
     server.script(wire.stream(LOG[:2], ending="cut"), *[answer] * 20)
     with pytest.raises(APIConnectionError):
         await face.events(face.client(max_retries=2).tasks.create(**STREAM))
-    assert len(server.requests) == 4
+    assert len(server.requests) == 3
 
 
 async def test_an_answer_that_is_a_web_page_ends_a_stream_with_an_error_of_ours(
@@ -163,7 +163,7 @@ async def test_an_event_of_sixteen_mebibytes_comes_whole(face: Face, server: Ser
 async def test_what_on_retry_raises_ends_the_stream_and_closes_it(
     face: Face, server: Server
 ) -> None:
-    for error in (OSError("disk full"), KeyboardInterrupt(), StopIteration()):
+    for error in (OSError("disk full"), StopIteration()):
 
         def fail(_: object, error: BaseException = error) -> None:
             raise error
@@ -174,6 +174,25 @@ async def test_what_on_retry_raises_ends_the_stream_and_closes_it(
         with pytest.raises(expected):
             await face.drain(stream, [])
         assert stream.response.is_closed
+        assert await face.events(stream) == []
+
+
+async def test_a_stream_goes_on_after_an_interruption_from_the_keyboard(
+    face: Face, server: Server
+) -> None:
+    interruptions = [KeyboardInterrupt()]
+
+    def interrupt(_: object) -> None:
+        if interruptions:
+            raise interruptions.pop()
+
+    server.script(wire.stream(LOG[:4], ending="cut"), wire.stream(LOG[4:]))
+    stream = await face.done(face.client(on_retry=interrupt).tasks.create(**STREAM))
+    seen: list[Any] = []
+    with pytest.raises(KeyboardInterrupt):
+        await face.drain(stream, seen)
+    await face.drain(stream, seen)
+    assert [event.sequence_number for event in seen] == NUMBERS
 
 
 async def test_the_last_event_id_is_right_when_duplicates_came_since(
@@ -240,6 +259,13 @@ async def test_a_stream_goes_on_after_a_wait_that_was_canceled(kind: str, server
     assert seen == [0, 1]
     seen += [event.sequence_number async for event in stream]
     assert seen == NUMBERS
+
+    server.script(wire.stream(LOG[:6], ending="hang"), wire.stream(LOG[6:]))
+    followed = face.client().tasks.stream(user_message_content="Hello")
+    with anyio.move_on_after(0.2):
+        await followed.until_done()
+    assert (await followed.final_task()).status == "completed"
+    assert followed.text == "Hello wörld"
     await face.close()
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import anyio
+import psutil
 from anyio.abc import SocketAttribute, SocketStream
 
 _WAIT_S = 5.0
@@ -51,3 +53,10 @@ async def serving(
         with anyio.fail_after(_WAIT_S):
             yield f"http://127.0.0.1:{port}"
         tasks.cancel_scope.cancel()
+
+
+def sockets_to(origin: str) -> int:
+    """Return how many sockets of this process lead to the server."""
+    port = urlsplit(origin).port
+    connections = psutil.Process().net_connections("tcp")
+    return sum(bool(each.raddr) and each.raddr.port == port for each in connections)

@@ -16,7 +16,7 @@ import pytest
 from agentlin_client import APIConnectionError, AsyncClient
 from agentlin_client._http import DefaultAioHttpClient
 from tests.sdk import wire
-from tests.sdk.loop_server import serving
+from tests.sdk.loop_server import serving, sockets_to
 from tests.sdk.server import DROP, SILENCE, WAIT_S, Answer, Server
 
 pytestmark = pytest.mark.anyio
@@ -276,25 +276,67 @@ async def test_another_protocol_is_refused(http: DefaultAioHttpClient, url: str)
 
 
 async def test_each_phase_has_its_own_time_out(server: Server) -> None:
-    server.script(SILENCE, Answer(chunks=(b"one",), ending="hang"))
-    async with DefaultAioHttpClient(timeout=httpx.Timeout(5.0, read=0.05)) as http:
-        with pytest.raises(httpx.ReadTimeout):
-            await http.get(server.origin)
-        with pytest.raises(httpx.ReadTimeout) as caught:
-            await http.get(server.origin)
-    assert isinstance(caught.value.__cause__, TimeoutError)
+    with anyio.fail_after(WAIT_S):
+        server.script(SILENCE, Answer(chunks=(b"one",), ending="hang"))
+        async with DefaultAioHttpClient(timeout=httpx.Timeout(5.0, read=0.05)) as http:
+            with pytest.raises(httpx.ReadTimeout):
+                await http.get(server.origin)
+            with pytest.raises(httpx.ReadTimeout) as caught:
+                await http.get(server.origin)
+        assert isinstance(caught.value.__cause__, TimeoutError)
 
 
 async def test_a_server_that_takes_nothing_is_a_time_out_too() -> None:
-    # The system makes connections for a server that never looks at them.
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        where = f"127.0.0.1:{deaf.getsockname()[1]}"
-        async with DefaultAioHttpClient(timeout=httpx.Timeout(5.0, write=0.05)) as http:
-            with pytest.raises(httpx.WriteTimeout):
-                await http.post(f"http://{where}", content=b"x" * 32_000_000)
-        async with DefaultAioHttpClient(timeout=httpx.Timeout(5.0, connect=0.05)) as http:
-            with pytest.raises(httpx.ConnectTimeout):
-                await http.get(f"https://{where}")  # which never shakes hands
+    with anyio.fail_after(WAIT_S):
+        # The system makes connections for a server that never looks at them.
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            where = f"127.0.0.1:{deaf.getsockname()[1]}"
+            async with DefaultAioHttpClient(timeout=httpx.Timeout(5.0, write=0.05)) as http:
+                with pytest.raises(httpx.WriteTimeout):
+                    await http.post(f"http://{where}", content=b"x" * 32_000_000)
+                await anyio.wait_all_tasks_blocked()
+                assert sockets_to(f"http://{where}") == 0  # though much was left to be sent
+            async with DefaultAioHttpClient(timeout=httpx.Timeout(5.0, connect=0.05)) as http:
+                with pytest.raises(httpx.ConnectTimeout):
+                    await http.get(f"https://{where}")  # which never shakes hands
+
+
+async def test_each_wait_has_its_own_time(server: Server, http: DefaultAioHttpClient) -> None:
+    server.script(*[SILENCE] * 4)
+    ended: list[float] = []
+
+    async def wait(read_s: float) -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(server.origin, timeout=httpx.Timeout(5.0, read=read_s))
+        ended.append(read_s)
+
+    with anyio.fail_after(WAIT_S):
+        async with anyio.create_task_group() as tasks:
+            for read_s in (0.25, 0.05, 0.35, 0.15):
+                tasks.start_soon(wait, read_s)
+    assert ended == [0.05, 0.15, 0.25, 0.35]
+
+
+async def test_a_connection_that_waits_to_be_used_again_does_not_time_out(
+    server: Server, http: DefaultAioHttpClient
+) -> None:
+    server.script(HELLO, HELLO)
+    await http.get(server.origin, timeout=httpx.Timeout(5.0, read=0.1))
+    await anyio.sleep(0.2)
+    await http.get(server.origin)
+    assert server.connections_accepted == 1
+
+
+async def test_a_reader_may_take_its_time(http: DefaultAioHttpClient) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    parts: list[bytes] = []
+    async with serving(head, b"a", b"b", every_s=0.05) as origin:
+        patient = httpx.Timeout(5.0, read=0.3)
+        async with http.stream("GET", origin, timeout=patient) as response:
+            async for part in response.aiter_raw():
+                parts.append(part)
+                await anyio.sleep(0.4)
+    assert parts == [b"a", b"b"]
 
 
 async def test_a_slow_answer_is_fine_as_long_as_it_comes(server: Server) -> None:

@@ -7,15 +7,13 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
-import psutil
 import pytest
 
 from agentlin_client._http import DefaultAioHttpClient
-from tests.sdk.loop_server import serving
+from tests.sdk.loop_server import serving, sockets_to
 from tests.sdk.server import DROP, SILENCE, WAIT_S, Answer, Request, Server
 from tests.sdk.tls import TlsServer
 
@@ -56,13 +54,6 @@ Ending = Callable[[DefaultAioHttpClient, Listening], Awaitable[object]]
 def server() -> Iterator[Listening]:
     with Listening() as server:
         yield server
-
-
-def sockets_to(origin: str) -> int:
-    """Return how many sockets of this process lead to the server."""
-    port = urlsplit(origin).port
-    connections = psutil.Process().net_connections("tcp")
-    return sum(bool(each.raddr) and each.raddr.port == port for each in connections)
 
 
 async def read_whole(http: DefaultAioHttpClient, server: Listening) -> None:
@@ -158,15 +149,16 @@ ENDINGS: dict[str, tuple[Answer, Ending]] = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_no_ending_of_an_answer_keeps_a_connection(server: Listening, ending: str) -> None:
-    answer, end = ENDINGS[ending]
-    # With one connection at most, one that is not given back is one too many.
-    async with DefaultAioHttpClient(limits=ONE_CONNECTION, timeout=5.0) as http:
-        server.script(answer, HELLO, HELLO, HELLO)
-        await end(http, server)
-        for _ in range(2):
-            assert (await http.get(server.origin)).is_success
-        assert sockets_to(server.origin) == 1
-    assert sockets_to(server.origin) == 0
+    with anyio.fail_after(WAIT_S):
+        answer, end = ENDINGS[ending]
+        # With one connection at most, one that is not given back is one too many.
+        async with DefaultAioHttpClient(limits=ONE_CONNECTION, timeout=5.0) as http:
+            server.script(answer, HELLO, HELLO, HELLO)
+            await end(http, server)
+            for _ in range(2):
+                assert (await http.get(server.origin)).is_success
+            assert sockets_to(server.origin) == 1
+        assert sockets_to(server.origin) == 0
 
 
 async def test_connections_are_used_again_when_an_answer_was_read_whole(server: Listening) -> None:
@@ -195,34 +187,36 @@ async def test_idle_connections_are_kept_as_the_limits_say(
 async def test_who_waits_for_a_connection_gets_it_or_a_time_out_of_its_own(
     server: Listening,
 ) -> None:
-    server.script(BROKEN_OFF, HELLO)
-    got: list[bytes] = []
-    async with DefaultAioHttpClient(limits=ONE_CONNECTION) as http:
+    with anyio.fail_after(WAIT_S):
+        server.script(BROKEN_OFF, HELLO)
+        got: list[bytes] = []
+        async with DefaultAioHttpClient(limits=ONE_CONNECTION) as http:
 
-        async def get() -> None:
-            got.append((await http.get(server.origin)).content)
+            async def get() -> None:
+                got.append((await http.get(server.origin)).content)
 
-        async with http.stream("GET", server.origin) as response:
-            with pytest.raises(httpx.PoolTimeout):
-                await http.get(server.origin, timeout=httpx.Timeout(5.0, pool=0.05))
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(get)
-                await anyio.wait_all_tasks_blocked()
-                assert not got
-                await response.aclose()
-    assert got == [b"hello"]
+            async with http.stream("GET", server.origin) as response:
+                with pytest.raises(httpx.PoolTimeout):
+                    await http.get(server.origin, timeout=httpx.Timeout(5.0, pool=0.05))
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(get)
+                    await anyio.wait_all_tasks_blocked()
+                    assert not got
+                    await response.aclose()
+        assert got == [b"hello"]
 
 
 async def test_who_gives_up_connecting_leaves_room_for_the_next(server: Listening) -> None:
-    server.script(HELLO)
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        url = f"https://127.0.0.1:{deaf.getsockname()[1]}"  # where nobody shakes hands
-        async with DefaultAioHttpClient(limits=ONE_CONNECTION) as http:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(http.get, url)
-                await anyio.wait_all_tasks_blocked()
-                tasks.cancel_scope.cancel()
-            assert (await http.get(server.origin)).content == b"hello"
+    with anyio.fail_after(WAIT_S):
+        server.script(HELLO)
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            url = f"https://127.0.0.1:{deaf.getsockname()[1]}"  # where nobody shakes hands
+            async with DefaultAioHttpClient(limits=ONE_CONNECTION, timeout=5.0) as http:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(http.get, url)
+                    await anyio.wait_all_tasks_blocked()
+                    tasks.cancel_scope.cancel()
+                assert (await http.get(server.origin)).content == b"hello"
 
 
 async def test_a_server_that_hangs_up_in_the_middle_of_a_body_is_an_error_not_a_wait() -> None:

@@ -14,6 +14,7 @@ from tests.sdk.pages import BEFORE, SCRIPT, Section, scripted, sections_of
 
 PAGES: Final = (
     "README.md",
+    "README.zh-CN.md",
     "docs/tutorials/first-task.md",
     "docs/reference/sdk.md",
     "docs/howto/run-tools-in-your-program.md",
@@ -22,6 +23,8 @@ PAGES: Final = (
 SECTIONS: Final = [section for page in PAGES for section in sections_of(page)]
 ON_A_REAL_SERVER: Final = {
     "Use it",
+    "Python SDK",
+    "使用",
     "Run the server",
     "The first task",
     "Streaming",

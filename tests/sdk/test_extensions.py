@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentlin_client import APIConnectionError, AsyncStream, ConflictError, Stream, omit
+from agentlin_client import APIConnectionError, AsyncStream, ConflictError, Omit, Stream, omit
 from agentlin_client.types import ToolResultItem
 from tests.sdk import wire
 from tests.sdk.conftest import Sdk
@@ -117,16 +117,17 @@ async def test_an_id_that_would_change_the_path_is_a_value_error(
     assert sdk.server.requests == []
 
 
-@pytest.mark.parametrize("start", [{}, {"starting_after": 3}, {"starting_after": "3-1"}], ids=str)
+@pytest.mark.parametrize("after", [omit, None, 3, "3-1"], ids=str)
 async def test_events_until_final_stay_while_the_task_rests(
-    sdk: Sdk, start: dict[str, Any]
+    sdk: Sdk, after: int | str | Omit | None
 ) -> None:
-    log = with_rest("a")[4 if start else 0 :]
+    log = with_rest("a")[4 if after else 0 :]
     sdk.server.script(wire.stream(log))
     events: list[Any] = []
-    await sdk.drain(await sdk.done(sdk.client().tasks.events("t", until="final", **start)), events)
+    tasks = sdk.client().tasks
+    await sdk.drain(await sdk.done(tasks.events("t", starting_after=after, until="final")), events)
     assert [event.to_dict() for event in events] == log
-    number = "&starting_after=3" if start == {"starting_after": 3} else ""
+    number = "&starting_after=3" if after == 3 else ""
     assert sdk.server.requests[0].target == f"/v1/tasks/t/events?until=final{number}"
 
 

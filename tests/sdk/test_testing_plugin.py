@@ -1,15 +1,16 @@
 """The pytest plugin: its fixtures work where nothing else is set up, and cost nothing at start."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs/howto/test-your-application.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+from tests.sdk.pages import sections_of
+
+SECTIONS = {s.title: s for s in sections_of("docs/howto/test-your-application.md") if s.python}
+WITH_PYTEST = SECTIONS.pop("With pytest")
 
 ASYNC_TEST = """
 import pytest
@@ -52,13 +53,13 @@ def test_the_fixtures_are_there_for_blocking_and_async_tests(tmp_path: Path) -> 
 
 
 def test_the_test_that_the_docs_show_passes(tmp_path: Path) -> None:
-    shown = [block for block in BLOCKS if "def test_" in block]
+    shown = [block.code for block in WITH_PYTEST.python]
     assert "1 passed" in run_pytest(tmp_path, "\n".join(shown))
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if "def test_" not in block])
-def test_the_examples_of_the_docs_run_as_they_stand(block: str) -> None:
-    exec(compile(block, str(PAGE), "exec"), {"__name__": "example"})
+@pytest.mark.parametrize("title", SECTIONS)
+def test_the_examples_of_the_docs_run_as_they_stand(title: str) -> None:
+    SECTIONS[title].run()
 
 
 def test_the_plugin_loads_nothing_heavy_when_pytest_starts() -> None:

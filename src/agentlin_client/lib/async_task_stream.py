@@ -189,7 +189,13 @@ class AsyncTaskStream:
         events = self._events
         if events is None:
             events = await self._open()
-        event = await anext(events)
+        try:
+            event = await anext(events)
+        except Exception:
+            raise
+        except BaseException:
+            self._events = None  # a canceled wait ends an iterator, but not the stream
+            raise
         self._folded.add(event)
         return event
 

@@ -181,7 +181,13 @@ class TaskStream:
         events = self._events
         if events is None:
             events = self._open()
-        event = next(events)
+        try:
+            event = next(events)
+        except Exception:
+            raise
+        except BaseException:
+            self._events = None  # a canceled wait ends an iterator, but not the stream
+            raise
         self._folded.add(event)
         return event
 

@@ -214,7 +214,7 @@ class AsyncTaskExtensions:
         self,
         task_id: str,
         *,
-        starting_after: int | str | Omit = omit,
+        starting_after: int | str | Omit | None = omit,
         until: Literal["final"] | Omit = omit,
         **options: Unpack[CallOptions],
     ) -> AsyncStream[AgentTaskEvent]:
@@ -223,7 +223,7 @@ class AsyncTaskExtensions:
         Args:
             task_id: The task.
             starting_after: Only events after this one: its sequence number, or the
-                `last_event_id` of the stream that it came from. By default all.
+                `last_event_id` of the stream that it came from. By default, and with None, all.
             until: `final` stays while the task rests (input-required, paused), up to its end.
             options: See the class.
 

@@ -141,7 +141,7 @@ def tool_results_call(task_id: str, body: Mapping[str, object], **options: Any) 
 
 
 def events_call(
-    task_id: str, starting_after: int | str | Omit, until: str | Omit, **options: Any
+    task_id: str, starting_after: int | str | Omit | None, until: str | Omit, **options: Any
 ) -> Call:
     """Return the call for the events of a task; `options` are CallOptions."""
     # An id of a stream says more than the number in it: the server checks its generation.
@@ -156,7 +156,7 @@ def events_call(
     )
 
 
-def number_of(starting_after: int | str | Omit) -> int | None:
+def number_of(starting_after: int | str | Omit | None) -> int | None:
     """Return the sequence number in a place of a stream, None if it says none.
 
     >>> number_of("54-1"), number_of(54)
