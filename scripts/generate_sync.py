@@ -41,6 +41,7 @@ _NAMES: Final = {
 }
 _WORD: Final = re.compile(r"\w+")
 _ASYNC_PHRASE: Final = re.compile(r"\basync (?=def |with |for )|\bawait ")
+_AWAITED: Final = re.compile(r"\(await ([\w.]+\([^()]*\))\)")  # `(await f()).x` in prose
 _ONLY_ASYNC: Final = re.compile(r"^.*# async only\n", re.MULTILINE)
 _ONLY_SYNC: Final = re.compile(r"# sync only:(?: |$)", re.MULTILINE)
 _ARTICLE: Final = re.compile(r"\b([Aa])n (`?)Async(?=[A-Z])(?!(?:[AEIO]|API))")
@@ -87,7 +88,7 @@ def _edits(source: str) -> Iterator[tuple[tuple[int, int], int, str]]:
 
 
 def _prose(text: str) -> str:
-    text = _ARTICLE.sub(r"\1 \2Async", text)
+    text = _ARTICLE.sub(r"\1 \2Async", _AWAITED.sub(r"\1", text))
     return _WORD.sub(lambda match: renamed(match[0]), _ASYNC_PHRASE.sub("", text))
 
 

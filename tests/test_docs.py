@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -12,21 +13,24 @@ import pytest
 import agentlin_client
 from agentlin_client import lib, testing
 from agentlin_client.lib import console
+from agentlin_client.types import TaskCreateParams
 from agentlin_server.domain.status import TRANSITIONS, Signal, Status
 
 ROOT: Final = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def generate_docs() -> ModuleType:
+def generate_docs() -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location(
         "generate_docs", ROOT / "scripts/generate_docs.py"
     )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "scripts")  # where a script finds the others
+        spec.loader.exec_module(module)
+        yield module
 
 
 def test_a_part_is_made_anew_and_what_stands_around_it_stays(generate_docs: ModuleType) -> None:
@@ -88,6 +92,21 @@ def test_a_public_name_without_words_is_an_error(
     monkeypatch.setattr(agentlin_client.Client.close, "__doc__", None)
     with pytest.raises(LookupError, match=r"Client\.close is public"):
         generate_docs.members_of("agentlin_client", "Client")
+
+
+def test_each_parameter_of_create_has_its_meaning(
+    generate_docs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = generate_docs.parameters()
+    assert "| `stream` | `bool` | True: answer with server-sent events." in table
+    assert "| `user_message_content` | `MessageContentParam` | What the user says;" in table
+    assert "| `timeout_s` | `float \\| None` | Extension: wall time in seconds," in table
+    assert [
+        name for name in TaskCreateParams.__annotations__ if f"\n| `{name}` | " not in table
+    ] == []
+    monkeypatch.setattr(generate_docs, "_texts_in", lambda body: {})
+    with pytest.raises(LookupError, match=r"create\(stream=\)"):
+        generate_docs.parameters()
 
 
 def test_every_page_is_up_to_date(

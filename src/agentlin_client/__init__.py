@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from . import lib as lib
+    from . import testing as testing
     from . import types as types
     from ._api_response import APIResponse
     from ._async_api_response import AsyncAPIResponse
@@ -143,6 +144,7 @@ __all__ = [
     "lib",
     "not_given",
     "omit",
+    "testing",
     "types",
 ]
 
@@ -150,7 +152,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name in {"lib", "types"}:
+    if name in {"lib", "testing", "types"}:
         return import_module(f".{name}", __name__)
     if (module := _MODULE_OF.get(name)) is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

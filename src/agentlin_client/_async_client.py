@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ._async_raw_client import AsyncClientWithRawResponse, AsyncClientWithStreamingResponse
     from ._config import ClientConfig, HeaderValues, RetryHook, TimeoutTypes
 
+_BOUND = {"_config", "_transport", "tasks", "with_raw_response", "with_streaming_response"}
+"""Attributes that belong to one client and its connections."""
+
 set_up_logging()
 
 
@@ -217,6 +220,7 @@ class AsyncClient(AsyncVerbs, AsyncContextGuard):
         elif pool.given is None and config.trusts_environment != self._config.trusts_environment:
             pool = AsyncPool(config, None)  # ours was made for another kind of server
         twin = self.__class__.__new__(self.__class__)
+        twin.__dict__.update(self._own_attributes())
         twin._bind(config, pool)  # noqa: SLF001 - it is of this very class
         return twin
 
@@ -245,10 +249,17 @@ class AsyncClient(AsyncVerbs, AsyncContextGuard):
     ) -> None:
         await self.close()
 
-    def __getstate__(self) -> ClientConfig:
-        return portable_config(self._config, self._transport.pool.given)
+    def _own_attributes(self) -> dict[str, object]:
+        """Return what a subclass has added."""
+        return {name: value for name, value in vars(self).items() if name not in _BOUND}
 
-    def __setstate__(self, config: ClientConfig) -> None:
+    def __getstate__(self) -> tuple[ClientConfig, dict[str, object]]:
+        config = portable_config(self._config, self._transport.pool.given)
+        return config, self._own_attributes()
+
+    def __setstate__(self, state: tuple[ClientConfig, dict[str, object]]) -> None:
+        config, own = state
+        self.__dict__.update(own)
         self._bind(config, AsyncPool(config, None))
 
     def __repr__(self) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._async_stream import AsyncStream
     from ._async_transport import AsyncTransport
     from ._call import Call
+    from ._config import ClientConfig
     from .types import AgentTaskEvent
 
     ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -46,6 +47,11 @@ class AsyncRawTransport:
         """Answer with the calls of `transport`; leave bodies unread if `keep_open`."""
         self._transport = transport
         self._keep_open = keep_open
+
+    @property
+    def config(self) -> ClientConfig:
+        """The options of the client."""
+        return self._transport.config
 
     async def fetch(self, call: Call, cast_to: type[ModelT]) -> AsyncAPIResponse[ModelT]:
         """Perform a call whose answer is a `cast_to`."""
@@ -91,10 +97,10 @@ class AsyncRawTransport:
     ) -> AsyncAPIResponse[Any]:
         from ._async_api_response import AsyncAPIResponse
         from ._async_stream import AsyncStream
-        from ._build import encoded
+        from ._bodies import ready_async
         from ._response import is_event_stream
 
-        call = encoded(call)
+        call = await ready_async(call)
         transport = self._transport
         response = await transport.answer(call, may_stream=may_stream, keep_open=self._keep_open)
         return AsyncAPIResponse(

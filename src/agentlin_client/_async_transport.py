@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._commands import Read, Send
 from ._errors import ClientError
+from ._loop import HomeLoop  # async only
 from ._sleep import sleep_async
 
 if TYPE_CHECKING:
@@ -110,6 +111,9 @@ class AsyncTransport:
         self, call: Call, *, may_stream: bool = False, keep_open: bool = False
     ) -> httpx.Response:
         """Perform a call, retried where that is worth it; see `Caller.exchange`."""
+        from ._bodies import ready_async
+
+        call = await ready_async(call)
         return await self.run(
             self.caller.exchange(call, may_stream=may_stream, keep_open=keep_open)
         )
@@ -127,17 +131,21 @@ class AsyncTransport:
         """Perform the commands of a conversation until it is over; return what it comes to."""
         from ._request import TRANSPORT_ERRORS
 
-        try:
-            command = next(steps)
-            while True:
-                try:
-                    outcome = await self._perform(command)
-                except TRANSPORT_ERRORS as error:
-                    command = steps.throw(error)
-                else:
-                    command = steps.send(outcome)
-        except StopIteration as stop:
-            return stop.value
+        advance: Callable[[Any], Command] = steps.send
+        outcome: Any = None
+        while True:
+            try:
+                command = advance(outcome)
+            except StopIteration as stop:  # of the steps alone: a mock may raise its own
+                return stop.value
+            finally:
+                outcome = None  # an error would lead back to itself by this frame
+            try:
+                outcome = await self._perform(command)
+                advance = steps.send
+            except TRANSPORT_ERRORS as error:
+                outcome = error
+                advance = steps.throw
 
     async def _perform(self, command: Command) -> object:
         if isinstance(command, Send):
@@ -164,14 +172,17 @@ class AsyncPool:
         self._http = http
         self._is_closed = False
         self._lock = Lock()
+        self._home = HomeLoop()  # async only
 
     @property
     def http(self) -> httpx.AsyncClient:
         """The HTTP client.
 
         Raises:
-            ClientError: It is closed.
+            ClientError: It is closed, or in use in another event loop.
         """
+        if self.given is None and self._home.is_gone():  # async only
+            self._http = None  # async only
         http = self._http or self._make()
         if self._is_closed or http.is_closed:
             raise ClientError("this client is closed: make a new one")

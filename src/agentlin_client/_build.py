@@ -22,8 +22,11 @@ RETRY_COUNT_HEADER: Final = "x-stainless-retry-count"
 Attempt = Callable[[int], httpx.Request]
 """From the number of retries so far to the request that is sent next."""
 
+_SHOWN_CHARS_MAX: Final = 80
 _UNSET: Final = frozenset({Omit, NotGiven})  # classes without subclasses
 
+_OF_THE_CALL: Final = frozenset({"accept", "content-type", "idempotency-key", RETRY_COUNT_HEADER})
+"""Headers that each call has of its own."""
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})  # they say so if they have none
 _PLAIN_BUILDERS: Final = (httpx.Client.build_request, httpx.AsyncClient.build_request)
 
@@ -52,16 +55,17 @@ class RequestFactory:
         content = cast("bytes | None", encoded(call).body)
         headers = self._headers(call, has_body=content is not None)
         timeout = self._timeout_of(call)
-        url = _url(self._config.base_url + call.path)
-        params = _drop_unset({**self._config.default_query, **(call.query or {})})
+        url = _url(self._config.base_url, call.path)
+        if params := _drop_unset({**self._config.default_query, **(call.query or {})}):
+            url = url.copy_merge_params(params)  # a path may bring a query of its own
         http = self._http
         if not self._is_plain or http.cookies or http.params:
 
             def build_as_client_does(retries_taken: int) -> httpx.Request:
                 return http.build_request(
                     call.method,
-                    url,
-                    params=params or None,
+                    url.copy_with(query=None),
+                    params=url.params,
                     headers=_counted(headers, retries_taken),
                     content=content,
                     timeout=timeout,
@@ -80,7 +84,6 @@ class RequestFactory:
             request = httpx.Request(
                 call.method,
                 url,
-                params=params or None,
                 headers=_counted(headers, retries_taken),
                 stream=body,
                 extensions=extensions,
@@ -102,11 +105,11 @@ class RequestFactory:
         return {**self._shared_headers(), **own}
 
     def _shared_headers(self) -> dict[str, str]:
-        """Return what every request sends, without `Accept`; the http client's may change."""
+        """Return what every request sends besides its own; the http client's may change."""
         raw = self._http.headers.raw
         if raw != self._common_of:
             common = merge_headers(self._below(), self._config.base_headers)
-            self._common = {name: v for name, v in common.items() if name.lower() != "accept"}
+            self._common = {k: v for k, v in common.items() if k.lower() not in _OF_THE_CALL}
             self._common_of = raw
         return self._common
 
@@ -143,14 +146,29 @@ def encode_body(body: Mapping[str, object]) -> bytes:
 
     Raises:
         OSError: A file can't be read.
-        TypeError: A value has no JSON form; the message names its type.
+        TypeError: A value has no JSON form; the message names parameter and type.
         ValueError: A number is not finite, or a text is not Unicode.
     """
     if holds_files(body):
         body = with_files(body)
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug("body of the request: %s", redact_body(body))
-    return _ENCODER.encode(_drop_omitted(body)).encode()
+    kept = _drop_omitted(body)
+    try:
+        return _ENCODER.encode(kept).encode()
+    except (TypeError, ValueError) as error:
+        raise _named(error, kept) from error
+
+
+def _named(error: TypeError | ValueError, body: Mapping[str, object]) -> TypeError | ValueError:
+    """Return the error with the parameter that it is about."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    for name, value in body.items():
+        try:
+            _ENCODER.encode(value).encode()
+        except (TypeError, ValueError) as again:
+            return kind(f"{name}: {again}")
+    return kind(str(error))
 
 
 def _encode_value(value: object) -> object:
@@ -166,7 +184,7 @@ def _encode_value(value: object) -> object:
         case Iterable():
             return list(cast("Iterable[object]", value))
         case _:
-            raise TypeError(f"a {type(value).__name__} has no JSON form")
+            raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 _ENCODER: Final = json.JSONEncoder(
@@ -175,8 +193,13 @@ _ENCODER: Final = json.JSONEncoder(
 
 
 @lru_cache(maxsize=64)
-def _url(text: str) -> httpx.URL:
-    return httpx.URL(text)
+def _url(base: str, path: str = "") -> httpx.URL:
+    try:
+        return httpx.URL(base + path)
+    except httpx.InvalidURL as error:
+        # It is the path's fault: `resolve_config` has looked at the base URL.
+        shown = path if len(path) <= _SHOWN_CHARS_MAX else f"{path[:_SHOWN_CHARS_MAX]}..."
+        raise ValueError(f"{shown!r} can't be a path: {error}") from None
 
 
 def _counted(headers: dict[str, str], retries_taken: int) -> dict[str, str]:

@@ -45,6 +45,7 @@ class Call(NamedTuple):
         accept: Media type to ask for.
         idempotency_key: Sent with each attempt, so that the server does it once.
         max_retries: Instead of the client's.
+        note: Added to the error if there is no answer: what may have come of the call.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Call(NamedTuple):
     accept: str = "application/json"
     idempotency_key: str | None = None
     max_retries: int | None = None
+    note: str | None = None
 
     def __repr__(self) -> str:
         return f"Call({self.method} {self.path})"  # headers and body may hold secrets
@@ -76,6 +78,7 @@ def build_call(
     accept: str = "application/json",
     idempotency_key: str | None = None,
     max_retries: int | None = None,
+    note: str | None = None,
     extra_headers: HeaderValues | None = None,
     extra_query: Mapping[str, object] | None = None,
     extra_body: Mapping[str, object] | None = None,
@@ -88,7 +91,18 @@ def build_call(
         query = {**(query or {}), **extra_query}
     if extra_headers:
         headers = {**(headers or {}), **extra_headers}
-    return Call(method, path, query, body, headers, timeout, accept, idempotency_key, max_retries)
+    return Call(
+        method,
+        path,
+        query,
+        body,
+        headers,
+        timeout,
+        accept,
+        idempotency_key,
+        max_retries,
+        note,
+    )
 
 
 def task_path(task_id: str, *rest: str) -> str:
@@ -100,6 +114,6 @@ def task_path(task_id: str, *rest: str) -> str:
     >>> task_path("a/b", "cancel")
     '/tasks/a%2Fb/cancel'
     """
-    if task_id in {"", ".", ".."}:
+    if not isinstance(task_id, str) or task_id in {"", ".", ".."}:  # pyright: ignore[reportUnnecessaryIsInstance] # None is passed often enough
         raise ValueError(f"task_id must be the id of a task, not {task_id!r}")
     return "/".join(("/tasks", quote(task_id, safe=""), *rest))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from ._errors import ClientError
@@ -16,18 +16,11 @@ from ._sentinels import NotGiven, Omit
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import httpx
 
-    from ._retry import Retry
-
-    TimeoutTypes: TypeAlias = float | httpx.Timeout | None
-    """A time-out in seconds, the same for each phase, or one per phase; None waits for ever."""
-    HeaderValues: TypeAlias = Mapping[str, str | Omit]
-    """Headers of a request; `omit` leaves out the header that would be sent otherwise."""
-    RetryHook: TypeAlias = Callable[[Retry], object]
-    """Called before each wait for another attempt."""
+    from ._hints import HeaderValues, RetryHook, TimeoutTypes
 
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:9999/v1"
 """The local server."""
@@ -36,6 +29,10 @@ DEFAULT_MAX_RETRIES: Final = 2
 
 _UNSAFE_IN_HEADER: Final = re.compile(r"[^\t\x20-\x7e]")
 _UNSAFE_IN_URL: Final = re.compile(r"[\x00-\x20\x7f]")
+_IPV4_LIKE: Final = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+_HOST_NAME: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
+_URL_CHARS_MAX: Final = 8192
+_HOST_CHARS_MAX: Final = 254  # with the dot at the end
 
 
 class ClientConfig(NamedTuple):  # no dataclass: those take ten milliseconds to import
@@ -70,7 +67,7 @@ class ClientConfig(NamedTuple):  # no dataclass: those take ten milliseconds to 
         our loopback, so one that is set for the rest of the world would only break the local
         server. Certificates from the environment (`SSL_CERT_FILE`) apply always.
         """
-        return not _is_loopback(urlsplit(self.base_url).hostname or "")
+        return not is_loopback(urlsplit(self.base_url).hostname or "")
 
     def __repr__(self) -> str:
         return f"ClientConfig(base_url={without_credentials(self.base_url)!r})"  # no secrets
@@ -174,17 +171,48 @@ def _checked_base_url(text: str) -> str:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port  # an unusable port is found when it is read
     except ValueError as error:
-        raise ClientError(f"the base URL is not a URL: {error}") from None
+        # Its words may hold a part of the password.
+        detail = "" if "@" in url else f": {error}"
+        raise ClientError(f"the base URL is not a URL{detail}") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ClientError("the base URL must begin with http:// or https:// and name a host")
     if parts.query or parts.fragment:
         raise ClientError("the base URL can't have a query or a fragment; see default_query")
     if _UNSAFE_IN_URL.search(url):
         raise ClientError("the base URL can't hold spaces or control characters")
+    if len(url) > _URL_CHARS_MAX:
+        raise ClientError(f"the base URL has more than {_URL_CHARS_MAX} characters")
+    if not _is_host(host):
+        raise ClientError(f"the base URL names a host that can't exist: {host!r}")
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def _is_host(host: str) -> bool:
+    """Whether a host, in lower case, has the form of a name or address; httpx asks for no less."""
+    if ":" in host or _IPV4_LIKE.fullmatch(host):
+        from ipaddress import ip_address
+
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    if not host.isascii() or "xn--" in host:
+        return _is_international_host(host)
+    return len(host) <= _HOST_CHARS_MAX and _HOST_NAME.fullmatch(host) is not None
+
+
+def _is_international_host(host: str) -> bool:
+    import httpx  # for such hosts alone: the rules fill a library
+
+    try:
+        return bool(httpx.URL(scheme="http", host=host).host)
+    except (httpx.InvalidURL, ValueError):
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, a name or an address, is this machine by all conventions."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     from ipaddress import ip_address

@@ -95,12 +95,15 @@ class TaskWaitTimeoutError(ClientError, TimeoutError):
     Neither a request nor the task failed: the task goes on, and can be waited for again.
 
     Attributes:
-        task: The task as it was when the waiting began.
+        task: The task as it was seen last; None if the server did not tell in time.
         timeout_s: How long was waited, in seconds.
     """
 
-    def __init__(self, task: TaskObject, *, timeout_s: float | None) -> None:
-        super().__init__(f"task {task.id} did not come to its end or to rest in {timeout_s} s")
+    def __init__(
+        self, task: TaskObject | None, *, timeout_s: float | None, task_id: str | None = None
+    ) -> None:
+        name = task_id if task is None else task.id
+        super().__init__(f"task {name} did not come to its end or to rest in {timeout_s} s")
         self.task = task
         self.timeout_s = timeout_s
 
@@ -112,12 +115,24 @@ class OutputValidationError(ClientError):
         text: The answer as it is.
         errors: Where and why it does not fit, {loc, msg, type} each; empty if it is no JSON, or
             there is no answer.
+        task: The task, None where a text alone was read.
+        refusal: Why the model refuses to answer, in its own words; None if it does not.
     """
 
-    def __init__(self, message: str, *, text: str, errors: list[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: str,
+        errors: list[dict[str, Any]],
+        task: TaskObject | None = None,
+        refusal: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.text = text
         self.errors = errors
+        self.task = task
+        self.refusal = refusal
 
 
 class ToolArgumentsError(ClientError):

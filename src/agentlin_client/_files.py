@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias, TypeGuard, cast
 from urllib.parse import quote
 
+from .types._discriminate import AUDIO_TYPES, IMAGE_TYPES, TEXT_TYPES
 from .types.content_params import (
     AudioContentItemParam,
     ContentItemParam,
@@ -55,6 +56,7 @@ _SIGNATURES: Final = (
 )
 _NAME_AND_CONTENT: Final = 2
 _IN_RIFF: Final = frozenset({"webp", "wav"})
+_CONTENT_TYPES: Final = frozenset({*TEXT_TYPES, *IMAGE_TYPES, *AUDIO_TYPES, "file"})
 _MESSAGE_LISTS: Final = ("history_messages", "thought_messages", "tool_results")
 
 
@@ -104,19 +106,22 @@ def to_message_content(content: object) -> object:
 
     Args:
         content: A FileInput, or a sequence of them among texts and content items. A tuple of a
-            text and bytes is a file with its name, not a sequence. All else is returned as it is.
+            text and bytes is a file with its name, not a sequence. One content item becomes a
+            list of one, as servers take lists only. All else is returned as it is.
 
     Raises:
         OSError: A file can't be read.
         TypeError: A file was opened as text.
         ValueError: A file is empty.
     """
+    if _is_content_item(content):
+        return [content]
     if isinstance(content, str | Mapping):
         return cast("object", content)
     if _is_file(content):
         return [to_content_item(content)]
-    if not isinstance(content, Iterable):
-        return content
+    if not isinstance(content, Iterable) or hasattr(cast("object", content), "model_dump"):
+        return cast("object", content)  # a model is iterable, but holds no elements
     elements = cast("Iterable[object]", content)
     return [to_content_item(one) if _is_file_element(one) else one for one in elements]
 
@@ -228,7 +233,19 @@ def _is_file_element(value: object) -> TypeGuard[FileInput]:
     return isinstance(value, bytes | bytearray | tuple | PathLike) or hasattr(value, "read")
 
 
+def _is_content_item(value: object) -> bool:
+    """Whether it is one content item, a dict or a model."""
+    if isinstance(value, Mapping):
+        kind = cast("Mapping[str, object]", value).get("type")
+    else:
+        kind = getattr(value, "type", None)
+    return isinstance(kind, str) and kind in _CONTENT_TYPES
+
+
 def _content_has_file(content: object) -> bool:
+    """Whether `to_message_content` would change it: a file in it, or an item without a list."""
+    if _is_content_item(content):
+        return True
     if isinstance(content, str | Mapping):
         return False
     if _is_file(content):
@@ -258,6 +275,8 @@ def _turn_with_files(turn: object) -> object:
         return turn
     fields = cast("Mapping[str, object]", turn)
     if "message_content" not in fields:
+        if _is_content_item(fields.get("content")):
+            return fields
         raise TypeError(
             "a chat message takes no files: make it an item, "
             '{"type": "message", "role": ..., "message_content": [...]}'

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final, cast
 
+from ._redact import redact_arguments
+
 _TEXT_CHARS_MAX: Final = 20_000
 _SHORT_CHARS_MAX: Final = 2_000
 _TEXT: Final = "white-space:pre-wrap;text-align:left;margin:.4em 0"
@@ -74,7 +76,7 @@ def _item(item: Any) -> str:
             text = _content(fields.get("content")) or _content(fields.get("summary"))
             return _folded("reasoning", _block(text, _DIM)) if text else ""
         case "tool_call":
-            text = _cut(str(fields.get("arguments")), _SHORT_CHARS_MAX)
+            text = _cut(redact_arguments(str(fields.get("arguments"))), _SHORT_CHARS_MAX)
             return _folded(f"→ {fields.get('name')}", _block(text, _DIM))
         case "tool_result":
             text = _cut(_content(fields.get("message_content")), _SHORT_CHARS_MAX)

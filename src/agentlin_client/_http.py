@@ -86,6 +86,7 @@ class DefaultAioHttpClient(httpx.AsyncClient):
         if options.get("http2"):
             raise ValueError("aiohttp speaks no HTTP/2: use DefaultAsyncHttpxClient(http2=True)")
         self._aiohttp_transport = AiohttpTransport
+        self._encoding = options.get("default_encoding", "utf-8")
         super().__init__(**_with_defaults(options))
 
     # The next two are how httpx makes its transports, for itself and for each proxy.
@@ -120,26 +121,22 @@ class DefaultAioHttpClient(httpx.AsyncClient):
     ) -> httpx.Response:
         """Send a request, as `httpx.AsyncClient.send` does."""
         # httpx puts every request through its machinery for authentication, hooks, redirects and
-        # cookies, which costs more than sending it. What needs none of it goes straight out.
+        # cookies, which costs as much as sending it. What needs none of it goes straight out.
         transport = self._transport_for_url(request.url)
-        is_ours = isinstance(transport, self._aiohttp_transport)
-        if not is_ours or not self._is_plain(request, auth):
+        if not isinstance(transport, self._aiohttp_transport) or not self._is_plain(request, auth):
             return await super().send(
                 request, stream=stream, auth=auth, follow_redirects=follow_redirects
             )
-        response = await self._send_directly(transport, request)
+        started_at = time.perf_counter()
+        response, body = await transport.send(request)
+        body.time(response, started_at)
         try:
-            if response.has_redirect_location:
-                if follow_redirects is httpx.USE_CLIENT_DEFAULT:
-                    follow_redirects = self.follow_redirects
-                following = self._build_redirect_request(request, response)
-                if not follow_redirects:
-                    response.next_request = following
-                else:
-                    await response.aread()
-                    response = await self._send_handling_redirects(
-                        following, follow_redirects=True, history=[response]
-                    )
+            if response.is_redirect or body.sets_cookies:
+                transport.keep(request, response)  # which httpx gets when it sends the request
+                return await super().send(request, stream=stream, follow_redirects=follow_redirects)
+            response.request = request
+            response.default_encoding = self._encoding
+            _log(response)
             if not stream:
                 await response.aread()
         except BaseException:
@@ -148,35 +145,26 @@ class DefaultAioHttpClient(httpx.AsyncClient):
         return response
 
     def _is_plain(self, request: httpx.Request, auth: object) -> bool:
-        has_auth = self._auth is not None or not (auth is None or auth is httpx.USE_CLIENT_DEFAULT)
+        has_auth = self.auth is not None or not (auth is None or auth is httpx.USE_CLIENT_DEFAULT)
         return (
             not has_auth
             and not request.url.userinfo  # which httpx turns into a header
             and "timeout" in request.extensions
-            and not any(self._event_hooks.values())
+            and not any(self.event_hooks.values())
             and not self.is_closed
         )
 
-    async def _send_directly(
-        self, transport: "AiohttpTransport", request: httpx.Request
-    ) -> httpx.Response:
-        started_at = time.perf_counter()
-        response, body = await transport.send(request)
-        response.request = request
-        response.default_encoding = self._default_encoding
-        body.time(response, started_at)
-        if body.sets_cookies:
-            self.cookies.extract_cookies(response)
-        if _httpx_logger.isEnabledFor(logging.INFO):
-            _httpx_logger.info(
-                'HTTP Request: %s %s "%s %d %s"',
-                request.method,
-                request.url,
-                response.http_version,
-                response.status_code,
-                response.reason_phrase,
-            )
-        return response
+
+def _log(response: httpx.Response) -> None:
+    if _httpx_logger.isEnabledFor(logging.INFO):
+        _httpx_logger.info(
+            'HTTP Request: %s %s "%s %d %s"',
+            response.request.method,
+            response.url,
+            response.http_version,
+            response.status_code,
+            response.reason_phrase,
+        )
 
 
 def default_client(config: ClientConfig) -> httpx.Client:

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 def interrupt(response: httpx.Response) -> None:
     """Close a response; a thread that waits for its next bytes is woken up."""
     # Closing a socket does not wake a thread that is blocked in it; shutting it down does.
+    # Not so with HTTP/2, where other calls share the socket.
     network: Any = response.extensions.get("network_stream")
-    sock = None if network is None else network.get_extra_info("socket")
+    sock: socket.socket | None = None
+    if network is not None and response.http_version != "HTTP/2":
+        sock = network.get_extra_info("socket")
     if sock is not None and not response.is_closed:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)

@@ -3,6 +3,10 @@
 A server may be newer than this client, or wrong in a detail. A program that reads a field which
 is fine should not fail for one which is not. So where an answer does not fit its type, an object
 of the type is built all the same, part by part.
+
+That goes for our models and those derived from them. Of any other class we don't know what its
+author relies on (validators, a root value, names in JSON that are no names of fields): what does
+not fit such a class is no object of it.
 """
 
 import json
@@ -11,12 +15,14 @@ from functools import cache, cached_property
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel as AnyModel
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from agentlin_client._models import BaseModel
 from agentlin_client.types.unknown import KNOWN_TYPES_ONLY
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=AnyModel)
 
 _TAG: Final = "type"
 """The field that tells the members of our unions apart."""
@@ -26,17 +32,19 @@ def parse(cast_to: type[ModelT], data: bytes, *, strict: bool) -> ModelT:
     """Return a JSON object as `cast_to`: validated if it fits, else built by `construct`.
 
     Args:
-        cast_to: The model.
+        cast_to: The model; only a class derived from our `BaseModel` is built.
         data: JSON text, UTF-8.
         strict: Refuse what does not fit, and objects of unknown types.
 
     Raises:
-        ValidationError: The text is no JSON object; or it does not fit, and `strict` is set.
+        ValidationError: The text is no JSON object; or it does not fit, and `strict` is set or
+            `cast_to` is a foreign class.
     """
     try:
         return cast_to.model_validate_json(data, context=KNOWN_TYPES_ONLY if strict else None)
     except ValidationError:
-        body = None if strict else decode_object(data)
+        is_built = not strict and issubclass(cast_to, BaseModel)
+        body = decode_object(data) if is_built else None
         if body is None:
             raise
     return construct(cast_to, body)
@@ -66,7 +74,8 @@ def construct(hint: Any, value: Any) -> Any:
       `model_fields_set` and `hasattr` tell that it is not there.
     - Elements of lists and values of dicts likewise, one by one.
     - In a union it is the object's `type` that chooses the model.
-    - All else is kept as it came: a string where a number should be stays a string.
+    - All else is kept as it came: a string where a number should be stays a string, an object
+      that does not fit a model which is not derived from our `BaseModel` stays a dict.
 
     Args:
         hint: A model, or any hint made of models and plain types, such as AgentTaskEvent.
@@ -107,8 +116,8 @@ class _Part:
         """Return `value` as the hint says, as far as it fits."""
         try:
             return self._adapter.validate_python(value)
-        except ValidationError:
-            pass
+        except (ValidationError, PydanticSchemaGenerationError):
+            pass  # it does not fit; or it is of a class that is no part of JSON
         if isinstance(value, dict):
             return self._build_object(cast("dict[str, Any]", value))
         if isinstance(value, list) and (element := self._element):
@@ -148,9 +157,14 @@ class _Part:
 def _parts(model: type[BaseModel]) -> Mapping[str, tuple[str, _Part]]:
     """Return each field's name in JSON, and its part."""
     return {
-        name: (field.alias or name, _Part(_hint_of(field)))
+        name: (_key_of(field) or name, _Part(_hint_of(field)))
         for name, field in model.model_fields.items()
     }
+
+
+def _key_of(field: FieldInfo) -> str | None:
+    alias = field.validation_alias  # pydantic copies `alias` there
+    return alias if isinstance(alias, str) else field.alias
 
 
 def _hint_of(field: FieldInfo) -> Any:

@@ -44,5 +44,7 @@ def __getattr__(name: str) -> object:
         import logging
 
         logger = globals()["logger"] = logging.getLogger(_NAME)
+        # Without any handler Python itself would print warnings.
+        logger.addHandler(logging.NullHandler())
         return logger
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Final, Literal, cast
 
 import pydantic
 
+from ._redact import concealed
+
 _SHOWN_CHARS_MAX: Final = 200
 _SHOWN_ELEMENTS_MAX: Final = 50
 
@@ -15,8 +17,8 @@ class BaseModel(pydantic.BaseModel):
     They are attributes like the others, are found in `model_extra`, and come back from
     `to_dict` and `to_json`. `model_fields_set` names the fields that the server sent.
 
-    `repr` and `print` cut long texts and lists, as a task may hold megabytes of base64; a notebook
-    shows a task as a short report.
+    `repr` and `print` cut long texts and lists, as a task may hold megabytes of base64, and hide
+    the values of fields that are named like a secret; a notebook shows a task as a short report.
     """
 
     # The validators are built on first use: a program pays only for the types that it meets.
@@ -83,8 +85,10 @@ class BaseModel(pydantic.BaseModel):
         )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        for name, value in super().__repr_args__():
-            yield name, _shown(value)
+        fields = list(super().__repr_args__())
+        is_logprob = any(name == "logprob" for name, _ in fields)
+        for name, value in fields:
+            yield name, _shown(concealed(name or "", value, is_logprob=is_logprob))
 
     def _repr_html_(self) -> str | None:
         from ._html import html_of  # for notebooks only
@@ -114,6 +118,10 @@ def _shown(value: object) -> object:
             return shown
         case dict():
             fields = cast("dict[object, object]", value)
-            return {name: _shown(field) for name, field in fields.items()}
+            is_logprob = "logprob" in fields
+            return {
+                name: _shown(concealed(str(name), field, is_logprob=is_logprob))
+                for name, field in fields.items()
+            }
         case _:
             return value

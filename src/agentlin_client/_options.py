@@ -1,14 +1,11 @@
 """What a call of `client.get`, `client.post` and so on may be given besides its path and body."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING, TypedDict
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ._config import HeaderValues, TimeoutTypes
-    from ._sentinels import NotGiven
+from ._hints import HeaderValues, TimeoutTypes
+from ._sentinels import NotGiven
 
 
 class RequestOptions(TypedDict, total=False):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ._api_response import APIResponse
     from ._call import Call
+    from ._config import ClientConfig
     from ._stream import Stream
     from ._transport import Transport
     from .types import AgentTaskEvent
@@ -45,6 +46,11 @@ class RawTransport:
         """Answer with the calls of `transport`; leave bodies unread if `keep_open`."""
         self._transport = transport
         self._keep_open = keep_open
+
+    @property
+    def config(self) -> ClientConfig:
+        """The options of the client."""
+        return self._transport.config
 
     def fetch(self, call: Call, cast_to: type[ModelT]) -> APIResponse[ModelT]:
         """Perform a call whose answer is a `cast_to`."""
@@ -87,11 +93,11 @@ class RawTransport:
         after: int | None = None,
     ) -> APIResponse[Any]:
         from ._api_response import APIResponse
-        from ._build import encoded
+        from ._bodies import ready
         from ._response import is_event_stream
         from ._stream import Stream
 
-        call = encoded(call)
+        call = ready(call)
         transport = self._transport
         response = transport.answer(call, may_stream=may_stream, keep_open=self._keep_open)
         return APIResponse(

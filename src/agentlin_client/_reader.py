@@ -8,6 +8,7 @@ event once.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ._call import EVENT_STREAM, Call, task_path
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from .types import AgentTaskEvent
 
 _ENDS: Final = FINAL | RESTING
+_PATIENCE: Final = 3
+"""How many times as often as a call a broken stream is asked for again: servers take some seconds
+to start, and there is more to lose. With `max_retries` 2 that is about 20 seconds."""
+_SAFE_ID: Final = re.compile(r"[\x21-\x7e]+")
+"""An SSE id that can stand in a header."""
 _NO_CONTENT: Final = 204
 _SNAPSHOT: Final = "task.snapshot"
 
@@ -59,6 +65,7 @@ class EventReader:
         "_is_empty",
         "_last",
         "_snapshot_id",
+        "_task_id",
         "_until_final",
         "closed",
         "current",
@@ -92,6 +99,7 @@ class EventReader:
         self._batch: list[AgentTaskEvent] = []  # the last events some of which were new
         self._frames: list[RawFrame] = []  # where they came from
         self._snapshot_id: str | None = None  # of the snapshot that was handed out last
+        self._task_id: str | None = None
         self._is_empty = False
         self._fruitless = 0  # connections in a row that brought nothing new
         self.failure: APIError | None = None
@@ -129,6 +137,8 @@ class EventReader:
             self._last = events[-1]
             if self._last.type != _SNAPSHOT:  # that alone is no progress
                 self._fruitless = 0
+            if self._task_id is None:
+                self._task_id = _task_of(events)
         return events
 
     def close(self) -> None:
@@ -160,6 +170,8 @@ class EventReader:
         if self.is_cut:  # Ctrl-C strikes anywhere, also before what was read is handed out
             number = getattr(self.current, "sequence_number", None)
             self._last = self.current
+            if self._last is None:
+                self._task_id = None  # from the start again
             self._expected = number + 1 if isinstance(number, int) else self._first
 
     def is_over(self, *, is_cut: bool) -> bool:
@@ -182,7 +194,7 @@ class EventReader:
     @property
     def task_id(self) -> str | None:
         """Id of the task, None before the first event."""
-        return getattr(self._last, "task_id", None)
+        return self._task_id
 
     def reconnected(self, error: Exception | None) -> Steps[httpx.Response]:
         """Go on with a new connection, from the event after the last one.
@@ -213,7 +225,9 @@ class EventReader:
         """Do the same where nothing went wrong: no wait, and nothing is counted."""
         if self.closed:  # while it waited
             return self.response
-        response = yield from self._caller.exchange(self._resuming_call(), may_stream=True)
+        call = self._resuming_call()
+        call = call._replace(max_retries=self._caller.retries_max(call) * _PATIENCE)
+        response = yield from self._caller.exchange(call, may_stream=True)
         check_stream(response)
         self.begin(response)
         return response
@@ -283,7 +297,8 @@ class EventReader:
 
     def _resume_id(self) -> str:
         assert self._last is not None
-        return self._id_of(self._last) or str((self._expected or 1) - 1)
+        known = self._id_of(self._last) or ""
+        return known if _SAFE_ID.fullmatch(known) else str((self._expected or 1) - 1)
 
     def _id_of(self, event: AgentTaskEvent) -> str | None:
         for other, frame in zip(self._batch, self._frames, strict=True):
@@ -339,3 +354,8 @@ def _ends_without_a_word(response: httpx.Response) -> bool:
     version: bytes = response.extensions.get("http_version", b"")
     is_framed = response.headers.keys() & {"content-length", "transfer-encoding"}
     return version.startswith(b"HTTP/1") and not is_framed
+
+
+def _task_of(events: list[AgentTaskEvent]) -> str | None:
+    told = (getattr(event, "task_id", None) for event in events)  # a lenient one may not tell
+    return next((task_id for task_id in told if isinstance(task_id, str) and task_id), None)

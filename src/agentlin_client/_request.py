@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
+import ssl
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,6 +19,7 @@ import httpx
 
 from ._build import RequestFactory
 from ._commands import Read, Send, Sleep
+from ._config import is_loopback
 from ._errors import (
     APIConnectionError,
     APIError,
@@ -24,7 +27,7 @@ from ._errors import (
     APITimeoutError,
 )
 from ._log import logger, redact_headers, redact_url
-from ._response import is_event_stream, status_error
+from ._response import forget_body, is_event_stream, status_error
 from ._retry import Retry, is_retryable, retry_delay_s
 
 if TYPE_CHECKING:
@@ -38,7 +41,9 @@ TRANSPORT_ERRORS: Final = (
     httpx.HTTPError,
     httpx.InvalidURL,
     httpx.StreamError,
-    OSError,
+    ConnectionError,
+    socket.gaierror,
+    ssl.SSLError,
     UnicodeError,  # a host name that can't be looked up
 )
 """What performing a command may raise; all of it becomes an error of ours."""
@@ -53,7 +58,9 @@ _WORTH_ANOTHER_TRY: Final = (
     httpx.NetworkError,
     httpx.ProxyError,
     httpx.RemoteProtocolError,
-    OSError,
+    ConnectionError,
+    socket.gaierror,
+    ssl.SSLError,
 )
 
 
@@ -99,6 +106,8 @@ class Caller:
                 outcome.extensions[RETRIES_TAKEN] = retries_taken
                 return outcome
             if retries_taken >= retries_max or not outcome.retryable:
+                if call.note is not None and isinstance(outcome.error, APIConnectionError):
+                    outcome.error.add_note(call.note)
                 try:
                     raise outcome.error
                 finally:
@@ -138,25 +147,33 @@ def back_off_s(retries_taken: int, headers: Mapping[str, str]) -> float:
 def _attempted(
     request: httpx.Request, *, may_stream: bool, keep_open: bool
 ) -> Steps[httpx.Response | _Failed]:
-    response: httpx.Response | None = None
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug("headers of the request: %s", redact_headers(request.headers.multi_items()))
     try:
         answer: httpx.Response = yield Send(request)
-        response = answer
+    except httpx.HTTPStatusError as error:  # a hook has called raise_for_status
+        answer = error.response
+    except TRANSPORT_ERRORS as error:
+        return _broken(error, request, None)
+    try:
         is_stream = answer.extensions[IS_STREAM] = may_stream and is_event_stream(answer)
         if not (answer.is_success and (keep_open or is_stream)):
-            yield Read(answer)
+            if not answer.is_closed:
+                yield Read(answer)
+            forget_body(answer)
     except TRANSPORT_ERRORS as error:
-        return _Failed(
-            transport_error(error, request, response), isinstance(error, _WORTH_ANOTHER_TRY), {}
-        )
+        return _broken(error, request, answer)
     if logger.isEnabledFor(logging.INFO):
         logger.info("%s %s -> %d", request.method, redact_url(request.url), answer.status_code)
     if answer.is_success:
         return answer
     retryable = is_retryable(answer.status_code, answer.headers)
     return _Failed(status_error(answer), retryable, answer.headers)
+
+
+def _broken(error: Exception, request: httpx.Request, response: httpx.Response | None) -> _Failed:
+    ours = transport_error(error, request, response)
+    return _Failed(ours, isinstance(error, _WORTH_ANOTHER_TRY), {})
 
 
 def transport_error(
@@ -177,6 +194,8 @@ def transport_error(
     elif isinstance(error, httpx.DecodingError) and response is not None:
         ours = APIResponseValidationError(response, None, message=f"Garbled answer: {detail}")
     else:
+        if isinstance(error, httpx.ConnectError) and is_loopback(request.url.host):
+            detail += "; is a server running there? `agentlin serve` starts one"
         ours = APIConnectionError(
             message=f"Connection error: {detail}", request=request, response=response
         )

@@ -17,6 +17,7 @@ from ._lenient import parse
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _NO_CONTENT: Final = 204
+_NO_BODY: Final = httpx.ByteStream(b"")
 
 
 def is_event_stream(response: httpx.Response) -> bool:
@@ -47,7 +48,7 @@ def parse_as(response: httpx.Response, cast_to: Any, *, is_strict: bool) -> Any:
     """
     if cast_to is httpx.Response:
         return response
-    if cast_to in {None, type(None)}:
+    if cast_to is None or cast_to is type(None):  # by `is`: a hint may have no hash
         return None
     if cast_to is bytes:
         return response.content
@@ -78,7 +79,11 @@ def status_error(response: httpx.Response) -> APIStatusError:
 def decode_body(response: httpx.Response) -> object:
     """Return the body of a whole answer: decoded JSON, else text; None if it is empty."""
     try:
-        return json.loads(response.content)
+        content = response.content
+    except httpx.ResponseNotRead:  # a hook has closed it
+        return None
+    try:
+        return json.loads(content)
     except (ValueError, RecursionError):
         return response.text or None
 
@@ -95,6 +100,15 @@ def _unfit(
             f"{first_mistake(error)}"
         ),
     )
+
+
+def forget_body(response: httpx.Response) -> None:
+    """Untie a closed response from where its body came from.
+
+    httpx ties them into a reference cycle, which would keep a hundred objects of every call until
+    the garbage collector comes around.
+    """
+    response.stream = _NO_BODY
 
 
 def check_stream(response: httpx.Response) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ._errors import APIError  # at run time, for typing.get_type_hints(Retry)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from ._errors import APIError
 
 FIRST_DELAY_S: Final = 0.5
 DELAY_S_MAX: Final = 8.0
@@ -82,9 +83,12 @@ def _asked_delay_s(headers: Mapping[str, str], now_s: float) -> float | None:
     if (seconds := _number(text)) is not None:
         return seconds
     try:
-        return parsedate_to_datetime(text).timestamp() - now_s
-    except (ValueError, OverflowError):
+        date = parsedate_to_datetime(text)
+    except ValueError:
         return None
+    if date.tzinfo is None:  # no zone, or -0000: HTTP knows no other time than UTC
+        date = date.replace(tzinfo=UTC)
+    return date.timestamp() - now_s
 
 
 def _number(text: str | None) -> float | None:

@@ -10,6 +10,7 @@ from ._errors import APIError
 from ._interrupt import connect_again, interrupt
 from ._misuse import ContextGuard
 from ._request import TRANSPORT_ERRORS
+from ._response import forget_body
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -37,8 +38,8 @@ class Stream(ContextGuard, Generic[EventT]):
     A connection that breaks, ends early or falls silent is replaced by a new one, up to
     `max_retries` times in a row, which goes on with the event after the last one: no event comes
     twice and none is missing. Where the server can't replay what was missed, a `task.snapshot`
-    stands for it. Leaving the stream early, with `close()` or a `with` block, does not stop the
-    task (see `tasks.cancel`).
+    stands for it. Leaving the stream early, by `close()` or at the end of its `async with`,
+    does not stop the task (see `tasks.cancel`).
 
     Iterating raises APIConnectionError (APITimeoutError if the server fell silent) when
     connecting again does not help, another APIStatusError if the server refuses it, and
@@ -122,6 +123,7 @@ def _read(reader: EventReader, run: Run) -> Generator[Any]:
                 broken = error
             finally:
                 response.close()
+                forget_body(response)
             reader.raise_failure()
             if reader.is_over(is_cut=broken is not None):
                 return

@@ -110,6 +110,9 @@ class Transport:
         self, call: Call, *, may_stream: bool = False, keep_open: bool = False
     ) -> httpx.Response:
         """Perform a call, retried where that is worth it; see `Caller.exchange`."""
+        from ._bodies import ready
+
+        call = ready(call)
         return self.run(self.caller.exchange(call, may_stream=may_stream, keep_open=keep_open))
 
     @property
@@ -125,17 +128,21 @@ class Transport:
         """Perform the commands of a conversation until it is over; return what it comes to."""
         from ._request import TRANSPORT_ERRORS
 
-        try:
-            command = next(steps)
-            while True:
-                try:
-                    outcome = self._perform(command)
-                except TRANSPORT_ERRORS as error:
-                    command = steps.throw(error)
-                else:
-                    command = steps.send(outcome)
-        except StopIteration as stop:
-            return stop.value
+        advance: Callable[[Any], Command] = steps.send
+        outcome: Any = None
+        while True:
+            try:
+                command = advance(outcome)
+            except StopIteration as stop:  # of the steps alone: a mock may raise its own
+                return stop.value
+            finally:
+                outcome = None  # an error would lead back to itself by this frame
+            try:
+                outcome = self._perform(command)
+                advance = steps.send
+            except TRANSPORT_ERRORS as error:
+                outcome = error
+                advance = steps.throw
 
     def _perform(self, command: Command) -> object:
         if isinstance(command, Send):
@@ -168,7 +175,7 @@ class Pool:
         """The HTTP client.
 
         Raises:
-            ClientError: It is closed.
+            ClientError: It is closed, or in use in another event loop.
         """
         http = self._http or self._make()
         if self._is_closed or http.is_closed:

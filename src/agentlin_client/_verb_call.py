@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ._call import EVENT_STREAM, Call, CallOptions, build_call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ._options import RequestOptions
 
 
@@ -28,13 +27,16 @@ def verb_call(
         ValueError: The path is a whole URL: calls go to the server of the client only, since they
             carry its key.
     """
-    if "://" in path or path.startswith("//"):
+    if "://" in path.partition("?")[0] or path.startswith("//"):
         raise ValueError(f"path must be relative to the base URL, e.g. /tasks, not {path!r}")
     given: dict[str, Any] = dict(options or {})
     if unknown := given.keys() - _TAKEN.keys():
         raise TypeError(f"no such request option: {', '.join(sorted(unknown))}")
     kept: dict[str, Any] = {_TAKEN[name]: value for name, value in given.items()}
-    kept.update(extras)
+    more: dict[str, Any] = dict(extras)
+    for name, value in more.items():
+        both = isinstance(value, Mapping) and isinstance(kept.get(name), Mapping)
+        kept[name] = {**kept[name], **value} if both else value
     return build_call(
         method,
         path if path.startswith("/") else f"/{path}",

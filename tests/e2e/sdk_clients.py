@@ -49,13 +49,15 @@ def scripted_server(folder: Path, script: str, **settings: object) -> ServerProc
     """Return a server whose model plays a script; to be entered."""
     path = folder / "script.yaml"
     path.write_text(script, encoding="utf-8")
-    return ServerProcess(str(folder / "agentlin.db"), {"stop_grace_s": 5, "script": path} | settings)
+    return ServerProcess(
+        str(folder / "agentlin.db"), {"stop_grace_s": 5, "script": path} | settings
+    )
 
 
 def connections_in_use(client: Any) -> int:
     """Return how many connections of a client are neither idle nor closed."""
     transport = client._transport.pool.http._transport
     if isinstance(transport, AiohttpTransport):
-        pool = transport._pool
-        return 0 if pool is None else sum(map(len, pool._connector._acquired_per_host.values()))
+        session: Any = transport._session
+        return 0 if session is None else len(session.connector._acquired)
     return sum(not (one.is_idle() or one.is_closed()) for one in transport._pool.connections)

@@ -1,7 +1,6 @@
 """What a hostile network, an odd proxy, or an impatient caller does to a stream."""
 
 import gzip
-import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,8 +13,6 @@ from agentlin_client import (
     APIResponseValidationError,
     APIStatusError,
     ClientError,
-    DefaultAsyncHttpxClient,
-    DefaultHttpxClient,
 )
 from tests.e2e.sdk_clients import KINDS, Face
 from tests.sdk import wire
@@ -255,7 +252,7 @@ async def test_a_stream_goes_on_after_a_wait_that_was_canceled(kind: str, server
     for _ in range(2):
         with anyio.move_on_after(0.2):
             async for event in stream:
-                seen.append(event.sequence_number)
+                seen.append(event.sequence_number)  # noqa: PERF401 - until it is canceled
     assert seen == [0, 1]
     seen += [event.sequence_number async for event in stream]
     assert seen == NUMBERS

@@ -56,7 +56,8 @@ class _Canceling:
         self._coroutine = coroutine
 
     def __await__(self) -> Generator[Any, None, None]:
-        step, value = self._coroutine.send, None
+        step: Any = self._coroutine.send
+        value: Any = None
         for wait in count(1):
             try:
                 waited = step(value)
@@ -73,7 +74,10 @@ class _Canceling:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    script = f"- {{repeat: true, text: '{WORDS}', chunks: words}}"
+    script = f"""
+- {{match: slow, repeat: true, steps: [{{text: so far}}, {{delay_s: 3600}}]}}
+- {{repeat: true, text: '{WORDS}', chunks: words}}
+"""
     with scripted_server(tmp_path_factory.mktemp("interrupted"), script) as server:
         yield server
 
@@ -105,15 +109,15 @@ async def test_a_stream_that_is_canceled_at_any_await_leaves_no_connection(
     kind: str, how: str, proxy: ChaosProxy, log: list[dict[str, Any]]
 ) -> None:
     face = Face(kind, proxy.base_url)
+    nth, is_canceled, events = 0, True, list[Any]()
     with anyio.fail_after(TIME_S):
-        for nth in count(1):
+        while is_canceled:
+            nth += 1
             client, events = face.client(), list[Any]()
             is_canceled = await canceled_at(nth, how, read(client, events))
             assert events == log[: len(events)], f"canceled at wait {nth}"
             assert connections_in_use(client) == 0, f"canceled at wait {nth}"
             await client.close()
-            if not is_canceled:
-                break
     assert events == log
     assert nth > 20
 
@@ -171,4 +175,29 @@ def test_a_stream_that_is_closed_by_another_thread_ends_there(
     assert errors == []
     assert events == log[: len(events)]
     assert connections_in_use(client) == 0
+    client.close()
+
+
+def test_a_thread_that_waits_for_an_event_is_woken_when_its_stream_is_closed(
+    server: ServerProcess,
+) -> None:
+    face = Face("sync", f"{server.address}/v1")
+    client = face.client()
+    with client.tasks.stream(user_message_content="slow", cancel_on_close=True) as stream:
+        assert next(stream.text_deltas) == "so far"
+        is_reading = threading.Event()
+
+        def read_on() -> None:
+            is_reading.set()
+            stream.until_done()
+
+        thread = threading.Thread(target=read_on)
+        thread.start()
+        assert is_reading.wait(TIME_S)
+        stream.close()
+        thread.join(TIME_S)
+        assert not thread.is_alive()
+    assert connections_in_use(client) == 0
+    assert stream.task_id is not None
+    assert client.tasks.retrieve(stream.task_id).unwrap().status == "canceled"
     client.close()

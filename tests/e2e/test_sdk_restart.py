@@ -75,6 +75,7 @@ def check_deltas(events: list[dict[str, Any]]) -> None:
 async def test_streams_go_on_by_themselves_when_the_server_is_killed_and_comes_back(
     serve: Serve,
 ) -> None:
+    base_url, readers = "", list[Reader]()
     with anyio.fail_after(2 * WAIT_S), ExitStack() as stack:
         async with anyio.create_task_group() as group:
             with serve(SLOW) as server:

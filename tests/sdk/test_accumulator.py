@@ -283,7 +283,15 @@ def test_the_text_so_far_is_that_of_the_last_model_call() -> None:
     build.text(message, "It is ")
     assert accumulated(build.events).text == "It is "
     build.finish(message, "incomplete")
+    assert accumulated(build.events).text == "It is "
+    build.begin_call(again=True)
+    message = build.add_message()
     assert accumulated(build.events).text == ""
+    build.add_part(message)
+    build.text(message, "18.")
+    build.close_all()
+    build.emit("task.canceled")
+    assert accumulated(build.events).text == "18."
 
 
 def test_deltas_of_a_refusal_are_not_text() -> None:
@@ -301,3 +309,7 @@ def test_deltas_of_a_refusal_are_not_text() -> None:
         accumulator.add(event)
         deltas.append(accumulator.text_delta(event))
     assert [delta for delta in deltas if delta is not None] == ["Well. "]
+    assert accumulator.text == "Well. "
+    assert accumulator.refusal == "I can't."
+    assert accumulated(simple_stream("Well.")).refusal is None
+    assert TaskAccumulator().refusal is None

@@ -324,6 +324,20 @@ async def test_a_client_and_its_stream_say_what_to_write_in_the_other_kind_of_co
 
 
 @pytest.mark.anyio
+async def test_each_kind_is_a_context_manager_of_its_own_kind_only(sdk: Sdk) -> None:
+    sdk.server.script(wire.stream(wire.log("Hi")))
+    client = sdk.client()
+    stream = await sdk.done(client.tasks.create(stream=True, user_message_content="Hi"))
+    other = "__aenter__" if sdk.kind == "sync" else "__enter__"
+    for thing in (client, stream):
+        is_sync = isinstance(thing, contextlib.AbstractContextManager)
+        is_async = isinstance(thing, contextlib.AbstractAsyncContextManager)
+        assert (is_sync, is_async) == (sdk.kind == "sync", sdk.kind == "async")
+        assert not hasattr(thing, other)
+    await sdk.done(stream.close())
+
+
+@pytest.mark.anyio
 async def test_each_kind_of_stream_is_iterable_in_its_own_way_only(sdk: Sdk) -> None:
     sdk.server.script(wire.stream(wire.log("Hi")))
     stream = await sdk.done(sdk.client().tasks.create(stream=True, user_message_content="Hi"))

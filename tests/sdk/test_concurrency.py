@@ -1,5 +1,6 @@
 """Many calls at once: bounded, each with its time-out, never waited for in vain; both forms."""
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -124,6 +125,54 @@ async def test_an_awaitable_of_a_blocking_function_is_awaited() -> None:
 
     with anyio.fail_after(WAIT_S):
         assert await run_all_async([Job(run=later)], max_parallel=1) == [Returned(3)]
+
+
+async def test_a_job_whose_own_inner_task_was_canceled_is_no_canceled_run(run: Run) -> None:
+    def job() -> None:
+        raise asyncio.CancelledError("of a loop of its own")
+
+    first, second = await run(Job(run=job), Job(run=lambda: 2))
+    assert isinstance(first, Raised)
+    assert isinstance(first.error, asyncio.CancelledError)
+    assert second == Returned(2)
+    alone = await run(Job(run=job), max_parallel=1)
+    assert isinstance(alone[0], Raised)
+
+
+async def test_an_inner_task_of_a_coroutine_that_is_canceled_is_that_jobs_failure_alone() -> None:
+    is_over = anyio.Event()
+
+    async def job() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        try:
+            await future
+        finally:
+            is_over.set()
+
+    async def other() -> int:
+        await is_over.wait()
+        await anyio.lowlevel.checkpoint()
+        return 2
+
+    jobs = [Job(run=job, is_async=True), Job(run=other, is_async=True)]
+    with anyio.fail_after(WAIT_S):
+        first, second = await run_all_async(jobs, max_parallel=2)
+    assert isinstance(first, Raised)
+    assert isinstance(first.error, asyncio.CancelledError)
+    assert second == Returned(2)
+
+
+async def test_a_job_that_somebody_stops_from_outside_has_an_outcome_too() -> None:
+    async def job() -> None:
+        current = asyncio.current_task()
+        assert current is not None
+        current.cancel()
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(WAIT_S):
+        (outcome,) = await run_all_async([Job(run=job, is_async=True)], max_parallel=1)
+    assert isinstance(outcome, Raised)
 
 
 async def test_a_canceled_run_does_not_wait_for_its_threads() -> None:

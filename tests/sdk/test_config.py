@@ -1,6 +1,8 @@
 """What a client is configured with: arguments, environment, defaults, and what is refused."""
 
+import copy
 import logging
+import pickle
 from typing import Any
 
 import httpx
@@ -71,6 +73,51 @@ def test_the_client_id_is_sent_as_a_header() -> None:
 def test_a_base_url_that_can_not_work_is_refused_at_once(url: str) -> None:
     with pytest.raises(ClientError, match="base URL"):
         resolve(base_url=url, api_key="k")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://1.2.3.999/v1",
+        "http://[::g]/v1",
+        "http://a..b/v1",
+        "http://ex%ample/v1",
+        "http://xn--/v1",
+        "http://a\u200bb/v1",
+        f"http://{'a' * 70}.example/v1",
+        f"http://{'a.' * 200}example/v1",
+        "http://h:99999/v1",
+        f"http://h/{'a' * 9000}",
+    ],
+)
+def test_a_host_that_can_not_be_one_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ClientError, match="base URL"):
+        Client(base_url=url, api_key="k")
+
+
+@pytest.mark.parametrize(
+    "host", ["b\u00fccher.example", "xn--bcher-kva.example", "a.b.", "my_host", "[::1]", "1.2.3.4"]
+)
+def test_a_host_that_can_be_one_is_taken(host: str) -> None:
+    url = f"http://{host}:80/v1"
+    assert resolve(base_url=url, api_key="k").base_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hunter2/x@h/v1",
+        "http://me:hunter2\u2100@host/v1",
+        "http://me:hunter2[@host",
+        "http://me:hunter2@1.2.3.999/v1",
+        "http://me:hunter2@h:port/v1",
+    ],
+)
+def test_an_error_about_a_base_url_shows_no_password(url: str) -> None:
+    with pytest.raises(ClientError, match="base URL") as caught:
+        resolve(base_url=url, api_key="k")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 def test_a_key_that_no_header_can_hold_is_refused_without_being_shown() -> None:
@@ -188,3 +235,20 @@ def test_the_two_values_for_no_value_are_false_and_say_who_they_are() -> None:
     assert isinstance(not_given, NotGiven)
     assert isinstance(omit, Omit)
     assert (repr(not_given), repr(omit)) == ("NOT_GIVEN", "omit")
+
+
+@pytest.mark.parametrize("value", [omit, not_given])
+def test_a_copy_of_no_value_is_the_very_value(value: Any) -> None:
+    assert copy.copy(value) is value
+    assert copy.deepcopy({"a": [value]})["a"][0] is value
+    assert pickle.loads(pickle.dumps(value)) is value
+    assert pickle.loads(pickle.dumps(type(value)())) is value
+
+
+def test_a_path_that_no_url_can_hold_is_named_and_cut() -> None:
+    with Client() as client:
+        with pytest.raises(ValueError, match=r"'/a\\x00b' can't be a path"):
+            client.get("/a\0b", cast_to=object)
+        with pytest.raises(ValueError, match=r"aaa\.\.\.' can't be a path") as caught:
+            client.tasks.retrieve("a" * 70_000)
+    assert len(str(caught.value)) < 200

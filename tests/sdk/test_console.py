@@ -282,8 +282,35 @@ async def test_the_wrong_kind_of_stream_is_refused_with_what_to_write() -> None:
     wrong: Any = events()
     with pytest.raises(TypeError, match="write `await render_async"):
         render(wrong)
+    with pytest.raises(TypeError, match="write `async for event in progress_async"):
+        next(progress(wrong))
     wrong = WHOLE_TASK
     with pytest.raises(TypeError, match=r"list is not async: write `render\(...\)`"):
+        await render_async(wrong)
+
+
+@pytest.mark.anyio
+async def test_what_is_no_stream_is_refused_with_what_to_give() -> None:
+    task: Any = TaskObject.model_validate(wire.task())
+    wrong: Any
+    for wrong in ("task_1", b"", {}, task, None):
+        kind = type(wrong).__name__
+        what = rf"takes a stream of events, e\.g\. that of tasks\.stream\(\.\.\.\), not {kind}$"
+        with pytest.raises(TypeError, match="render " + what):
+            render(wrong)
+        with pytest.raises(TypeError, match="render_async " + what):
+            await render_async(wrong)
+        with pytest.raises(TypeError, match="progress_async " + what):
+            await anext(progress_async(wrong))
+
+    async def opened() -> Any:
+        return WHOLE_TASK
+
+    wrong = opened()
+    with pytest.raises(TypeError, match=r"render takes .*: await it first"):
+        render(wrong)
+    wrong = opened()
+    with pytest.raises(TypeError, match=r"render_async takes .*: await it first"):
         await render_async(wrong)
 
 

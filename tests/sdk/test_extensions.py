@@ -1,6 +1,8 @@
 """What the SDK can do beyond the interface's four methods: pause, resume, answer, follow on."""
 
 import json
+from copy import deepcopy
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -70,6 +72,23 @@ async def test_answers_are_posted_and_the_settled_task_comes_back(sdk: Sdk) -> N
     assert request.headers["accept"] == "application/json"
     assert type(response).__name__ == "TaskToolResultsResponse"
     assert response.unwrap().status == "completed"
+
+
+async def test_what_answers_have_in_common_is_filled_in(sdk: Sdk) -> None:
+    sdk.server.script(wire.answer(wire.task()))
+    answers: list[Any] = [
+        {"call_id": "c1", "message_content": "18 degrees"},
+        {"call_id": "c2", "message_content": "a chart", "block_list": [{"chart": 1}], "id": "tr_2"},
+        MappingProxyType({"call_id": "c3", "message_content": "", "mood": "good"}),
+    ]
+    before = deepcopy(answers[:2])
+    await sdk.done(sdk.client().tasks.submit_tool_results("t", tool_results=answers))
+    assert json.loads(sdk.server.requests[0].body)["tool_results"] == [
+        {"type": "tool_result", "block_list": [], **answers[0]},
+        {"type": "tool_result", **answers[1]},
+        {"type": "tool_result", "block_list": [], **answers[2]},
+    ]
+    assert answers[:2] == before
 
 
 async def test_answers_may_be_given_in_the_background(sdk: Sdk) -> None:

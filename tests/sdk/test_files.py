@@ -18,7 +18,7 @@ from agentlin_client._files import (
     to_message_content,
     with_files,
 )
-from agentlin_client.types import MessageContentParam, MessageItem
+from agentlin_client.types import MessageContentParam, MessageItem, TextContentItem
 from tests.sdk import wire
 from tests.sdk.conftest import Sdk
 
@@ -137,9 +137,35 @@ def test_a_content_of_one_file_or_with_files_in_it_becomes_a_valid_list(tmp_path
         validate(to_message_content(content))
 
 
-@pytest.mark.parametrize("content", ["text", "", {"type": "text"}, 7, None])
+@pytest.mark.parametrize(
+    "content", ["text", "", {"type": "wish"}, {"text": "Hi"}, {"type": []}, 7, None]
+)
 def test_what_is_no_list_and_no_file_is_left_to_the_server(content: object) -> None:
     assert to_message_content(content) is content
+
+
+TEXT = {"type": "input_text", "text": "Hi"}
+
+
+@pytest.mark.parametrize("content", [TEXT, TextContentItem.model_validate(TEXT)])
+def test_one_content_item_is_a_message_of_one_item(content: Any) -> None:
+    assert to_message_content(content) == [content]
+    for body in (
+        {"user_message_content": content},
+        {"history_messages": [{"type": "message", "role": "user", "message_content": content}]},
+    ):
+        assert holds_files(body)
+        sent = json.dumps(with_files(body), default=lambda model: model.to_dict())
+        assert json.dumps([TEXT]) in sent
+    assert not holds_files({"user_message_content": [content]})
+
+
+@pytest.mark.anyio
+async def test_a_create_takes_one_content_item(sdk: Sdk) -> None:
+    sdk.server.script(wire.answer(wire.task()))
+    item = TextContentItem.model_validate(TEXT)
+    await sdk.done(sdk.client().tasks.create(stream=False, user_message_content=item))
+    assert json.loads(sdk.server.requests[0].body)["user_message_content"] == [TEXT]
 
 
 @pytest.mark.parametrize(

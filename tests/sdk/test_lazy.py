@@ -3,9 +3,13 @@
 import subprocess
 import sys
 import tomllib
+import typing
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from pydantic import validate_call
 
 import agentlin_client
 from agentlin_client import _config, _version
@@ -47,7 +51,27 @@ def test_every_public_name_is_there(name: str) -> None:
 
 
 def test_the_table_of_lazy_names_is_the_public_list() -> None:
-    assert {*agentlin_client._MODULE_OF, "lib", "types"} == set(agentlin_client.__all__)
+    submodules = {"lib", "testing", "types"}
+    assert {*agentlin_client._MODULE_OF} | submodules == set(agentlin_client.__all__)
+
+
+@pytest.mark.parametrize("name", ["lib", "testing", "types"])
+def test_a_submodule_is_there_without_an_import_of_its_own(name: str) -> None:
+    code = f"import sys, agentlin_client as a; print(a.{name}.__name__, 'pytest' in sys.modules)"
+    assert run(code).split() == [f"agentlin_client.{name}", "False"]
+
+
+def test_the_hints_of_plain_records_can_be_resolved() -> None:
+    assert typing.get_type_hints(agentlin_client.Retry)["error"] is agentlin_client.APIError
+    options = typing.get_type_hints(agentlin_client.RequestOptions)
+    assert httpx.Timeout in typing.get_args(options["timeout"])
+
+    @validate_call(config={"arbitrary_types_allowed": True})
+    def take(options: agentlin_client.RequestOptions) -> object:
+        return options
+
+    given: Any = {"max_retries": 1, "timeout": 2.5, "headers": {"X-A": agentlin_client.omit}}
+    assert take(given) == given
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

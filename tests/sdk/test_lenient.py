@@ -3,17 +3,20 @@
 import json
 import pickle
 from datetime import datetime
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
+import httpx
 import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from agentlin_client import APIResponseValidationError
 from agentlin_client import types as t
 from agentlin_client._lenient import construct, decode_object, parse
 from agentlin_client._models import BaseModel
+from agentlin_client._response import parse_as
 from agentlin_client.types.agent_task_event import KnownTaskEvent
 from tests.sdk import wire
 from tests.types.instances import json_of, json_values
@@ -163,11 +166,11 @@ def test_names_that_python_gives_a_meaning_are_fields_like_others() -> None:
     assert built.to_dict() == sent
 
 
-def test_models_of_users_are_built_by_the_same_rules() -> None:
-    class Inner(pydantic.BaseModel):
+def test_models_that_users_derive_from_ours_are_built_by_the_same_rules() -> None:
+    class Inner(BaseModel):
         at: datetime
 
-    class Outer(pydantic.BaseModel):
+    class Outer(BaseModel):
         by_name: dict[str, Inner] = pydantic.Field(alias="byName")
         other: list[Inner] | dict[str, int] | None = None
         positive: int = pydantic.Field(gt=0)
@@ -182,7 +185,65 @@ def test_models_of_users_are_built_by_the_same_rules() -> None:
     assert built.by_name["a"].at == datetime(2026, 1, 1)  # noqa: DTZ001 - as it was sent
     assert isinstance(built.by_name["b"], Inner)
     assert (built.by_name["b"].at, built.by_name["c"], built.other) == ("?", 1, {"x": "y"})
-    assert built.model_extra is None
+    assert built.model_extra == {"more": 1}
+
+
+def answered(body: Any) -> httpx.Response:
+    return httpx.Response(200, json=body, request=httpx.Request("GET", "http://x"))
+
+
+class Elsewhere:
+    """What pydantic knows nothing of."""
+
+
+class Plain(pydantic.BaseModel):
+    ok: bool
+
+
+class Aliased(pydantic.BaseModel):
+    a: int = pydantic.Field(validation_alias="A")
+    b: int
+
+
+class Root(pydantic.RootModel[dict[str, int]]): ...
+
+
+class Arbitrary(pydantic.BaseModel, arbitrary_types_allowed=True):
+    a: int = 0
+    elsewhere: Elsewhere | None = None
+
+
+@pytest.mark.parametrize(
+    ("model", "sent"),
+    [
+        (Plain, {"ok": "maybe"}),
+        (Aliased, {"A": 1, "b": "bad"}),
+        (Root, {"a": "x"}),
+        (Arbitrary, {"a": "no number", "elsewhere": None}),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_model_of_the_user_s_own_fits_or_is_refused(
+    model: type[pydantic.BaseModel], sent: dict[str, Any], *, strict: bool
+) -> None:
+    with pytest.raises(APIResponseValidationError, match=f"is no {model.__name__}"):
+        parse_as(answered(sent), model, is_strict=strict)
+
+
+def test_a_derived_model_keeps_a_part_of_a_foreign_class_that_does_not_fit() -> None:
+    class Holder(BaseModel, arbitrary_types_allowed=True):
+        plain: Plain
+        elsewhere: Elsewhere | None = None
+        renamed: int = pydantic.Field(validation_alias="Renamed")
+
+    sent = {"plain": {"ok": "maybe"}, "elsewhere": {"x": 1}, "Renamed": "7"}
+    built: Any = construct(Holder, sent)
+    assert (built.plain, built.elsewhere, built.renamed) == ({"ok": "maybe"}, {"x": 1}, 7)
+
+
+def test_an_answer_may_be_cast_to_a_type_that_has_no_hash() -> None:
+    hint = Annotated[list[int], {"unit": "s"}]
+    assert parse_as(answered([1]), hint, is_strict=False) == [1]
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -73,6 +73,16 @@ def test_the_level_is_the_one_that_the_environment_names(log: logging.Logger) ->
         "access_token",
         "credentials",
         "X-Signature",
+        "jwt",
+        "bearer",
+        "pass",
+        "db_pass",
+        "smtp-pass",
+        "smtpPass",
+        "pwd",
+        "dsn",
+        "SENTRY_DSN",
+        "private_note",
     ],
 )
 def test_a_name_that_sounds_like_a_secret_is_one(name: str) -> None:
@@ -85,6 +95,64 @@ def test_counts_of_tokens_flags_and_absent_secrets_are_shown() -> None:
     body = {"max_tokens": 9, "has_key": True, "api_key": None, "author": "Ada", "name": "n"}
     assert redact_body(body) == body
     assert redact_body({"password": 1234}) == {"password": HIDDEN}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"usage": {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 1}}},
+        {"prompt_token_ids": [1, 2], "token_ids": []},
+        {"logprobs": [{"token": "Hi", "bytes": [72], "logprob": -0.1, "top_logprobs": []}]},
+        {"passed": 3, "compassion": "much", "keywords": ["a"], "passenger": "Ada"},
+    ],
+)
+def test_counts_of_tokens_and_tokens_of_logprobs_are_no_secrets(body: dict[str, object]) -> None:
+    assert redact_body(body) == body
+
+
+@pytest.mark.parametrize("name", ["tokens", "input_tokens_details"])
+def test_tokens_that_are_no_numbers_are_hidden(name: str) -> None:
+    for value in ({"a": SECRET}, [SECRET], [[1, SECRET]], SECRET):
+        assert redact_body({name: value}) == {name: HIDDEN}
+
+
+def test_of_a_webhook_only_the_host_is_shown() -> None:
+    for url in (f"https://hooks.example/services/T0/{SECRET}", f"https://u:{SECRET}@hooks.example"):
+        assert redact_body({"webhook_url": url}) == {
+            "webhook_url": "https://hooks.example/<redacted>"
+        }
+    assert redact_body({"webhook_url": SECRET}) == {"webhook_url": HIDDEN}
+    assert redact_body({"webhook_url": {"url": SECRET}}) == {"webhook_url": HIDDEN}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ghp_" + "a1" * 18,
+        "gho_" + "a1" * 18,
+        "github_pat_" + "a1" * 20,
+        "AKIA" + "IOSFODNN7EXAMPLE",
+        "xoxb-" + "1234567890-abc",
+        "xoxp-" + "1234567890-abc",
+        "sk-" + "a1" * 10,
+        "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxIn0." + "c2lnbmF0dXJl",
+        "AIza" + "a" * 35,
+        "hf_" + "a1" * 17,
+        "glpat-" + "a1" * 10,
+        "-----BEGIN RSA PRIVATE KEY-----\nMII\nabc\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nMII\nabc",
+    ],
+)
+def test_a_key_is_known_by_its_shape_wherever_it_stands(key: str) -> None:
+    assert redact_body({"text": f"take {key}"}) == {"text": f"take {HIDDEN}"}
+    assert redact_body({"file_url": f"https://h/{key}"}) == {"file_url": f"https://h/{HIDDEN}"}
+
+
+def test_user_and_password_of_a_url_in_a_text_are_hidden() -> None:
+    text = f"use postgres://u:{SECRET}@db/x, http://{SECRET}@h and me@mail.example"
+    assert redact_body({"text": text}) == {
+        "text": f"use postgres://{HIDDEN}@db/x, http://{HIDDEN}@h and me@mail.example"
+    }
 
 
 def test_the_values_of_env_and_of_headers_are_hidden_wherever_they_are() -> None:
@@ -124,6 +192,14 @@ def test_keys_in_texts_and_in_the_arguments_of_calls_are_hidden() -> None:
     )
     assert SECRET not in json.dumps(shown)
     assert json.loads(str(shown["arguments"])) == {"city": "Rome", "token": HIDDEN}
+
+
+@pytest.mark.parametrize("text", ["hun", "hun\\", 'hu\\"n', "hu\\\nn"])
+def test_a_secret_in_arguments_that_are_still_growing_is_hidden(text: str) -> None:
+    arguments = f'{{"city": "Rome", "password" : "{text}'
+    assert redact_body({"arguments": arguments}) == {
+        "arguments": f'{{"city": "Rome", "password" : "{HIDDEN}"'
+    }
 
 
 def test_long_texts_base64_and_long_lists_are_cut() -> None:

@@ -366,9 +366,9 @@ async def test_the_api_that_is_shown_is_that_of_the_plain_methods(sdk: Sdk) -> N
 async def test_the_wrong_kind_of_block_is_told_the_right_one(sdk: Sdk) -> None:
     prepared = sdk.client().tasks.with_streaming_response.retrieve("t")
     wrong, right = ("async with", "with") if sdk.kind == "sync" else ("with", "async with")
-    enter = prepared.__aenter__ if sdk.kind == "sync" else prepared.__enter__
+    enter = "__aenter__" if sdk.kind == "sync" else "__enter__"
     with pytest.raises(TypeError, match=f"write `{right}`, not `{wrong}`"):
-        await sdk.done(enter())
+        getattr(prepared, enter)
 
 
 async def test_a_response_shows_its_status_and_what_is_in_it(sdk: Sdk) -> None:

@@ -1,9 +1,18 @@
 """How models are shown: cut by `repr`, as a report in a notebook."""
 
+import json
+from typing import Any
+
 import pytest
 
 from agentlin_client._html import html_of
-from agentlin_client.types import MessageItem, TaskCreateResponse, TaskObject
+from agentlin_client.types import (
+    LogProb,
+    MessageItem,
+    TaskCreateResponse,
+    TaskObject,
+    ToolCallItem,
+)
 from tests.sdk import wire
 
 
@@ -28,6 +37,41 @@ def test_the_repr_of_a_small_model_is_as_ever() -> None:
         "MessageItem(status=None, attempt=None, supersedes=None, type='message', role='user', "
         "message_content=['Hi'], id=None, block_list=None, name=None)"
     )
+
+
+SECRET = "hunter2"
+
+
+def test_a_repr_hides_what_is_named_like_a_secret_and_the_values_stay() -> None:
+    metadata = {"api_key": SECRET, "deep": [{"password": SECRET, "env": {"A": SECRET}}], "n": 1}
+    call = {
+        "type": "tool_call",
+        "call_id": "c",
+        "name": "login",
+        "arguments": json.dumps({"user": "Ada", "password": SECRET}),
+    }
+    task = TaskObject.model_validate(
+        wire.task(metadata=metadata, output=[call], env={"B": SECRET}, dsn=SECRET)
+    )
+    for shown in (repr(task), str(task), repr(TaskCreateResponse(jsonrpc="2.0", result=task))):
+        assert SECRET not in shown
+        assert "'api_key': '<redacted>'" in shown
+        assert "env={'B': '<redacted>'}" in shown
+        assert '"user": "Ada"' in shown
+    assert task.metadata == metadata
+    assert task.to_dict()["env"] == {"B": SECRET}
+    html: Any = task._repr_html_()
+    assert "Ada" in html
+    assert SECRET not in html
+
+
+def test_a_repr_shows_counts_of_tokens_tokens_of_logprobs_and_harmless_arguments() -> None:
+    usage = {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 1}}
+    assert repr(usage) in repr(TaskObject.model_validate(wire.task(usage=usage)))
+    assert "token='Hi'" in repr(LogProb(token="Hi", bytes=[72], logprob=-0.1, top_logprobs=[]))
+    arguments = '{"city":  "Rome"}'
+    call = ToolCallItem(type="tool_call", call_id="c", name="f", arguments=arguments)
+    assert f"arguments='{arguments}'" in repr(call)
 
 
 SCRIPT = "<img src=x onerror=alert(1)>"

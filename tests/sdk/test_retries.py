@@ -1,5 +1,6 @@
 """Retries over the wire: what is sent again, what is not, and that the server can tell."""
 
+import json
 import logging
 import time
 from typing import Any
@@ -137,9 +138,9 @@ async def test_nobody_at_the_address_is_a_connection_error_that_names_it(sdk: Sd
 
 
 async def test_a_host_name_that_can_not_be_looked_up_is_a_connection_error(sdk: Sdk) -> None:
-    client = sdk.client(base_url="http://a..b/v1")
+    sdk.server.script(Answer(status=302, headers={"Location": "http://a..b/"}))
     with pytest.raises(APIConnectionError):
-        await sdk.done(client.tasks.retrieve("t"))
+        await sdk.done(sdk.client(max_retries=0).tasks.retrieve("t"))
 
 
 @pytest.mark.parametrize(
@@ -199,3 +200,34 @@ async def test_the_log_tells_the_story_without_secrets(
         assert part in text
     assert "s3cret" not in text
     assert KEY not in text
+
+
+async def test_a_create_without_an_answer_says_under_which_id_the_task_may_be(sdk: Sdk) -> None:
+    sdk.server.script(DROP)
+    with pytest.raises(APIConnectionError) as caught:
+        await sdk.done(
+            sdk.client(max_retries=0).tasks.create(stream=False, user_message_content="Hi")
+        )
+    sent = json.loads(sdk.server.requests[0].body)["task_id"]
+    assert caught.value.__notes__ == [
+        f"task {sent} may have been created, and go on: see tasks.retrieve"
+    ]
+
+
+async def test_where_no_server_listens_on_this_machine_the_error_says_how_to_start_one(
+    sdk: Sdk,
+) -> None:
+    client = sdk.client(base_url="http://127.0.0.1:1/v1", max_retries=0)
+    with pytest.raises(APIConnectionError, match="`agentlin serve` starts one"):
+        await sdk.done(client.tasks.retrieve("t"))
+
+
+async def test_a_value_that_can_not_be_sent_is_named(sdk: Sdk) -> None:
+    with pytest.raises(TypeError, match=r"^metadata: object has no JSON form"):
+        await sdk.done(
+            sdk.client().tasks.create(
+                stream=False, user_message_content="Hi", metadata={"a": object()}
+            )
+        )
+    with pytest.raises(ValueError, match="task_id must be the id of a task, not None"):
+        await sdk.done(sdk.client().tasks.retrieve(None))

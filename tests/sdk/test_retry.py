@@ -1,5 +1,7 @@
 """Which failures are retried, and after how long."""
 
+import time
+from collections.abc import Iterator
 from email.utils import formatdate
 
 import pytest
@@ -9,6 +11,16 @@ from hypothesis import strategies as st
 from agentlin_client._retry import is_retryable, retry_delay_s
 
 NOW_S = 1_790_000_000.0
+
+
+@pytest.fixture
+def far_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A local time that is eleven hours from UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ-11")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 599])
@@ -38,6 +50,13 @@ def test_the_wait_that_the_server_asks_for_is_kept_to_the_letter(
     headers: dict[str, str], delay_s: float
 ) -> None:
     assert retry_delay_s(0, headers, now_s=NOW_S, jitter=1.0) == delay_s
+
+
+@pytest.mark.usefixtures("far_zone")
+@pytest.mark.parametrize("zone", [" -0000", "", " GMT", " +0000"])
+def test_a_date_without_a_zone_is_in_utc_wherever_the_client_runs(zone: str) -> None:
+    date = formatdate(NOW_S + 30, usegmt=True).removesuffix(" GMT") + zone
+    assert retry_delay_s(0, {"retry-after": date}, now_s=NOW_S, jitter=0.0) == 30
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What an answer is to look like: a type becomes a schema, a text becomes a value."""
 
 import dataclasses
+import decimal
 import enum
 import pickle
 import types
@@ -14,6 +15,9 @@ from typing_extensions import TypedDict
 from agentlin_client import OutputValidationError
 from agentlin_client.lib.schemas import strict
 from agentlin_client.lib.structured import OutputType
+from agentlin_client.lib.task_run import TaskRun
+from agentlin_client.types import TaskObject
+from tests.sdk.wire import task
 
 
 class Color(enum.Enum):
@@ -168,6 +172,51 @@ def test_an_output_type_can_be_made_once_and_used_often() -> None:
     output = OutputType.of(TypeAdapter(Point | None))
     assert OutputType.of(output) is output
     assert output.parse('{"value": null}') is None
+
+
+def test_the_text_is_read_once_so_that_nothing_is_lost_between() -> None:
+    class Exact(pydantic.RootModel[Any]):
+        @pydantic.model_validator(mode="wrap")
+        @classmethod
+        def from_text(cls, value: Any, handler: Any, info: pydantic.ValidationInfo) -> Any:
+            assert info.mode == "json"  # a value that was decoded before would come as Python's
+            return handler(value)
+
+    assert OutputType.of(Exact).parse('{"value": 1.10}').root == 1.1
+    assert OutputType.of(list[decimal.Decimal]).parse('{"value": ["1.10"]}')[0].as_tuple() == (
+        decimal.Decimal("1.10").as_tuple()
+    )
+
+
+@pytest.mark.parametrize("spec", [{"type": "object"}, Node, list[Node], TypeAdapter(int)])
+def test_an_answer_that_is_nested_too_deep_is_told_as_one_of_another_type(spec: Any) -> None:
+    for deep in ("[" * 100_000, '{"value":' * 100_000):
+        with pytest.raises(OutputValidationError):
+            OutputType.of(spec).parse(deep)
+
+
+def test_what_is_wrong_in_a_wrapped_answer_is_placed_as_in_the_type() -> None:
+    with pytest.raises(OutputValidationError, match=r"type: 1\.x: ") as caught:
+        OutputType.of(list[Point]).parse('{"value": [{"x": 1, "y": 1}, {"x": "a", "y": 1}]}')
+    assert caught.value.errors[0]["loc"] == (1, "x")
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        (Car, '{"title": "a"}'),
+        (list[Point], '{"value": [{"x": 1, "y": 2}]}'),
+        (TypeAdapter(Point | None), '{"value": null}'),
+        ({"type": "object"}, "{}"),
+    ],
+)
+def test_an_output_type_and_a_run_can_be_pickled(spec: Any, text: str) -> None:
+    output = OutputType.of(spec)
+    again = pickle.loads(pickle.dumps(output))
+    assert again.schema == output.schema
+    assert again.parse(text) == output.parse(text)
+    run = TaskRun(TaskObject.model_validate(task("completed")), output)
+    assert pickle.loads(pickle.dumps(run)).status == "completed"
 
 
 def types_follow() -> None:

@@ -1,6 +1,6 @@
 """client.tasks.stream(cancel_on_close=True): a task that is left early does not go on."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import httpx
@@ -8,6 +8,7 @@ import pytest
 
 from agentlin_client import (
     APIConnectionError,
+    APITimeoutError,
     ClientError,
     ConflictError,
     InternalServerError,
@@ -32,6 +33,16 @@ def face(request: pytest.FixtureRequest) -> Face:
 
 def refusal(status: int) -> httpx.Response:
     return httpx.Response(status, request=REQUEST)
+
+
+def unreachable() -> APIConnectionError:
+    error = APIConnectionError(request=REQUEST)
+    error.__cause__ = httpx.ConnectError("refused")
+    return error
+
+
+def refused() -> ConflictError:
+    return ConflictError("the id is taken", response=refusal(409), body=None)
 
 
 class Canceler:
@@ -117,14 +128,19 @@ async def test_an_error_in_the_block_is_not_hidden_by_one_of_the_cancelling(face
     assert caught.value.__notes__ == ["The task task_7 may go on: down"]
 
 
-async def test_a_request_that_failed_cancels_nothing_and_one_that_was_interrupted_does(
+async def test_a_request_that_was_refused_cancels_nothing_and_one_that_may_have_come_through_does(
     face: Face,
 ) -> None:
     def fail(error: BaseException) -> Any:
         raise error
 
     for error, asked in (
-        (APIConnectionError(request=REQUEST), []),
+        (unreachable(), []),
+        (refused(), []),
+        (TypeError("no such parameter"), []),
+        (APITimeoutError(REQUEST), ["task_7"]),
+        (APIConnectionError(request=REQUEST), ["task_7"]),
+        (InternalServerError("down", response=refusal(502), body=None), ["task_7"]),
         (KeyboardInterrupt(), ["task_7"]),
     ):
         canceler = Canceler()
@@ -136,6 +152,64 @@ async def test_a_request_that_failed_cancels_nothing_and_one_that_was_interrupte
         with pytest.raises(type(error)):
             await face.done(stream.until_done())
         assert canceler.asked == asked
+        await face.done(stream.close())
+        assert canceler.asked == asked
+
+
+async def test_a_request_that_timed_out_stays_the_error_though_the_cancelling_fails(
+    face: Face,
+) -> None:
+    def fail() -> Any:
+        raise APITimeoutError(REQUEST)
+
+    canceler = Canceler(InternalServerError("down", response=refusal(503), body=None))
+    cancel = face.call(canceler.cancel)
+    stream = face.stream(face.call(fail), cancel=cancel, task_id="task_7")
+    with pytest.raises(APITimeoutError) as caught:
+        await face.done(stream.until_done())
+    assert caught.value.__notes__ == ["The task task_7 may go on: down"]
+
+
+async def test_a_stream_that_is_closed_while_its_request_is_on_its_way_cancels_the_task(
+    face: Face,
+) -> None:
+    class Server:
+        has_task = False
+        asked: ClassVar[list[bool]] = []
+
+        def cancel(self, task_id: str) -> None:
+            self.asked.append(self.has_task)
+            if not self.has_task:
+                raise NotFoundError("no such task", response=refusal(404), body=None)
+
+    server = Server()
+    server.asked.clear()
+    source = face.source(LOG)
+
+    def create() -> Any:  # for the blocking one as if another thread had closed it
+        stream.close()
+        server.has_task = True
+        return source
+
+    async def create_async() -> Any:
+        await stream.close()
+        server.has_task = True
+        return source
+
+    opener = create if face.is_sync else create_async
+    stream = face.stream(opener, cancel=face.call(server.cancel), task_id="task_7")
+    assert await face.within(stream, lambda s: face.all(s.events)) == []
+    assert server.asked == [False, True]
+    assert source.times_closed >= 1
+
+
+async def test_a_cancelling_that_failed_is_tried_again_by_the_next_close(face: Face) -> None:
+    canceler = Canceler(InternalServerError("down", response=refusal(503), body=None))
+    stream = face.stream(face.source(LOG), cancel=face.call(canceler.cancel), task_id="task_7")
+    for _ in range(2):
+        with pytest.raises(InternalServerError):
+            await face.done(stream.close())
+    assert canceler.asked == ["task_7"] * 2
 
 
 async def test_a_canceled_scope_still_cancels_the_task() -> None:

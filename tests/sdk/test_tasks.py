@@ -178,6 +178,13 @@ async def test_a_page_without_tasks_says_why(sdk: Sdk) -> None:
         await sdk.done(client.tasks.list())
 
 
+@pytest.mark.parametrize("result", [wire.task(), "tasks", 0, False])
+async def test_a_page_that_is_no_list_is_refused(sdk: Sdk, result: Any) -> None:
+    sdk.server.script(wire.answer(result))
+    with pytest.raises(TaskResponseError, match="no list of tasks"):
+        await sdk.done(sdk.client().tasks.list())
+
+
 async def test_iterating_a_list_fetches_page_after_page_with_the_same_filters(sdk: Sdk) -> None:
     pages = [["t4", "t3"], ["t2", "t1"], []]
     sdk.server.script(*[wire.answer([wire.task(id=each) for each in page]) for page in pages])

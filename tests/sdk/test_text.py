@@ -16,6 +16,7 @@ from agentlin_client.lib import (
     raise_for_status,
     superseded_ids,
 )
+from agentlin_client.lib.text import shown_items, text_of
 from agentlin_client.types import TaskObject
 from agentlin_client.types.fold import TaskFold
 from tests.sdk import wire
@@ -86,6 +87,24 @@ def test_growing_items_count_if_they_are_asked_for() -> None:
     output = task(message("a", status="in_progress"), message("b", status="incomplete")).output
     assert answer_items(output) == []
     assert answer_items(output, include_open=True) == [output[0]]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ([message("a"), message("b", status="in_progress")], "ab"),
+        ([message("a"), message("b", status="incomplete")], "ab"),
+        ([message("a", status="incomplete"), message("b")], "b"),
+        ([message("a", status="incomplete"), REASONING | {"attempt": 2}], ""),
+        ([message("a", id="m1"), message("b", attempt=2, supersedes="m1")], "b"),
+        ([message("a", status="incomplete"), CALL, result()], ""),
+        ([message("a", status="incomplete"), message("b", role="user")], "a"),
+    ],
+)
+def test_what_was_shown_counts_until_it_is_said_anew(
+    output: list[dict[str, Any]], expected: str
+) -> None:
+    assert text_of(shown_items(task(*output).output)) == expected
 
 
 def test_superseded_items_are_named_by_those_that_replace_them() -> None:

@@ -8,7 +8,11 @@ import httpx
 import pydantic
 import pytest
 
-from agentlin_client import ConflictError, OutputValidationError, TaskFailedError
+from agentlin_client import (
+    ConflictError,
+    OutputValidationError,
+    TaskFailedError,
+)
 from agentlin_client.lib import async_tool_run, tool_run
 from agentlin_client.lib.structured import OutputType
 from agentlin_client.lib.task_run import TaskRun
@@ -150,6 +154,9 @@ async def test_a_task_that_ended_while_the_tools_ran_is_no_error(kit: Kit) -> No
         run.raise_for_status()
     with pytest.raises(TaskFailedError):
         _ = TaskRun(run.task, OutputType.of(int)).parsed
+    with pytest.raises(TaskFailedError) as caught:
+        _ = run.final_text
+    assert caught.value.task is run.task
 
 
 async def test_a_call_that_somebody_else_answered_is_not_run_again_for_the_others(kit: Kit) -> None:
@@ -283,6 +290,7 @@ async def test_an_answer_that_is_not_there_yet_says_so(kit: Kit) -> None:
     run = await kit.run(tasks, structured_output=Weather)
     with pytest.raises(OutputValidationError, match="is input-required: it has no answer yet"):
         _ = run.parsed
+    assert run.final_text == ""
 
 
 async def test_over_the_wire_a_run_is_two_requests(sdk: Sdk) -> None:

@@ -169,7 +169,7 @@ def _decoded(events: Iterable[Event | Exception]) -> Iterator[AgentTaskEvent]:
         yield decode_event(event)
 
 
-Answer = Sequence[Event | Exception] | TaskObject | Exception
+Answer = Sequence[Event | Exception] | TaskObject | BaseException
 
 
 class FakeTasks:
@@ -216,7 +216,7 @@ class FakeTasks:
     def _answer(self, name: str, **asked: Any) -> Any:
         self.asked.append((name, asked))
         answer = self._script.popleft()
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         if isinstance(answer, TaskObject):
             return TaskCreateResponse(jsonrpc="2.0", id="req_1", result=answer)

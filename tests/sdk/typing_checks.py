@@ -1,6 +1,6 @@
 """What a type checker knows of the SDK. Pyright checks this file; nothing runs it."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import pydantic
 
@@ -15,20 +15,30 @@ from agentlin_client import (
     Stream,
     omit,
 )
+from agentlin_client.lib import AsyncTaskStream, TaskStream
 from agentlin_client.lib.task_run import TaskRun
 from agentlin_client.resources.async_task_pages import AsyncTaskPage
 from agentlin_client.resources.task_pages import TaskPage
 from agentlin_client.types import (
     AgentTaskEvent,
+    Annotation,
+    AnnotationFilePath,
+    ContentItem,
+    FileContentItem,
+    JsonrpcError,
+    MessageItem,
     TaskCancelResponse,
     TaskCreateResponse,
     TaskDeleteResponse,
     TaskObject,
+    TaskOutputItem,
     TaskPauseResponse,
     TaskResumeResponse,
     TaskRetrieveResponse,
     TaskTextDeltaEvent,
     TaskToolResultsResponse,
+    TextContentItem,
+    ToolCallItem,
     ToolResultItemParam,
     UnknownEvent,
 )
@@ -38,6 +48,7 @@ def blocking(client: Client, *, either: bool, session_id: str | None) -> None:
     whole = client.tasks.create(stream=False, user_message_content="Hello")
     assert_type(whole, TaskCreateResponse)
     assert_type(whole.unwrap(), TaskObject)
+    assert_type(whole.unwrap().final_text, str)
 
     stream = client.tasks.create(stream=True, user_message_content=["Hello"])
     assert_type(stream, Stream[AgentTaskEvent])
@@ -45,11 +56,8 @@ def blocking(client: Client, *, either: bool, session_id: str | None) -> None:
         assert_type(entered, Stream[AgentTaskEvent])
     for event in stream:
         assert_type(event, AgentTaskEvent)
-        # A match by class or by `type` narrows; other types stay possible as UnknownEvent.
-        if isinstance(event, TaskTextDeltaEvent):
-            assert_type(event.delta, str)
         if event.type == "task.text.delta":
-            assert_type(event, TaskTextDeltaEvent | UnknownEvent)
+            assert_type(event, TaskTextDeltaEvent)
 
     assert_type(
         client.tasks.create(stream=either, user_message_content="Hello"),
@@ -66,6 +74,9 @@ def blocking(client: Client, *, either: bool, session_id: str | None) -> None:
     answers: list[ToolResultItemParam] = [
         {"type": "tool_result", "call_id": "c", "message_content": "yes", "block_list": []}
     ]
+    client.tasks.submit_tool_results(
+        "t", tool_results=[{"call_id": "c", "message_content": "18 degrees"}]
+    )
     answered = client.tasks.submit_tool_results("t", tool_results=answers)
     assert_type(answered, TaskToolResultsResponse)
     assert_type(answered.unwrap(), TaskObject)
@@ -87,6 +98,41 @@ def blocking(client: Client, *, either: bool, session_id: str | None) -> None:
         extra_body={"new": 1},
         timeout=5.0,
     )
+
+
+def events_told_apart(event: AgentTaskEvent) -> None:
+    # A match by class or by `type` narrows, to exactly one class.
+    if isinstance(event, TaskTextDeltaEvent):
+        assert_type(event.delta, str)
+    match event:
+        case TaskTextDeltaEvent():
+            assert_type(event, TaskTextDeltaEvent)
+        case UnknownEvent():
+            assert_type(event, UnknownEvent)
+            assert_type(event.sequence_number, int)
+            assert_type(event.any_field_that_came, Any)
+        case _:
+            pass
+    match event.type:
+        case "task.text.delta":
+            assert_type(event, TaskTextDeltaEvent)
+        case "task.failed":
+            assert_type(event.error, JsonrpcError)
+        case _:
+            pass
+
+
+def parts_told_apart(item: TaskOutputItem, content: ContentItem, note: Annotation) -> None:
+    if item.type == "message":
+        assert_type(item, MessageItem)
+    elif item.type == "tool_call":
+        assert_type(item, ToolCallItem)
+    if content.type == "output_text" or content.type == "text":  # noqa: PLR1714  # `in` narrows nothing
+        assert_type(content, TextContentItem)
+    if content.type == "file":
+        assert_type(content, FileContentItem)
+    if note.type == "file_path":
+        assert_type(note, AnnotationFilePath)
 
 
 async def awaited(client: AsyncClient, *, either: bool) -> None:
@@ -176,6 +222,10 @@ def mistakes(client: Client) -> None:
     )
     client.tasks.retrieve("t", tiemout=1)  # pyright: ignore[reportCallIssue]
     client.tasks.submit_tool_results("t")  # pyright: ignore[reportCallIssue]
+    client.tasks.submit_tool_results(
+        "t",
+        tool_results=[{"call_id": "c"}],  # pyright: ignore[reportArgumentType]
+    )
     client.tasks.events("t", until="later")  # pyright: ignore[reportArgumentType]
 
 
@@ -199,6 +249,14 @@ def helpers(client: Client) -> None:
         assert_type(list(stream.text_deltas), list[str])
         assert_type(next(iter(stream.events)), AgentTaskEvent)
         assert_type(stream.final_text, str)
+    with client.tasks.stream(user_message_content="Hello", structured_output=_City) as parsed:
+        assert_type(parsed, TaskStream[_City])
+        assert_type(parsed.parsed, _City)
+    listed = client.tasks.stream(user_message_content="Hello", structured_output=list[_City])
+    assert_type(listed.parsed, list[_City])
+    schema = client.tasks.stream(user_message_content="Hello", structured_output={"type": "object"})
+    assert_type(schema, TaskStream[Any])
+    assert_type((stream.refusal, untyped.refusal), tuple[str | None, str | None])
     assert_type(client.get("/healthz", cast_to=dict[str, bool]), dict[str, bool])
     assert_type(client.with_options(timeout=5), Client)
 
@@ -209,4 +267,7 @@ async def async_helpers(client: AsyncClient) -> None:
     async with client.tasks.stream(user_message_content="Hello") as stream:
         assert_type([delta async for delta in stream.text_deltas], list[str])
         assert_type(await stream.final_text, str)
+    async with client.tasks.stream(user_message_content="Hello", structured_output=_City) as parsed:
+        assert_type(parsed, AsyncTaskStream[_City])
+        assert_type(await parsed.parsed, _City)
     assert_type([task async for task in client.tasks.list()], list[TaskObject])

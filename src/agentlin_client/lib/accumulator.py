@@ -1,6 +1,6 @@
 """From the typed events of a task to the task itself: the fold, done when it is asked for."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
@@ -10,7 +10,7 @@ from agentlin_client.types import AgentTaskEvent, TaskObject
 from agentlin_client.types.fold import FoldError, TaskFold
 from agentlin_client.types.status import FINAL, RESTING, STATUS_OF_EVENT
 
-from .text import answer_items, text_of
+from .text import REFUSAL, shown_items, text_of
 
 __all__ = ["TaskAccumulator"]
 
@@ -31,6 +31,8 @@ _DELTAS: Final = frozenset(
     }
 )
 _REASONING: Final = frozenset({"task.reasoning_text.delta", "task.reasoning_summary_text.delta"})
+_MISFITS: Final = (FoldError, LookupError, TypeError, AttributeError, ValueError)
+"""What the fold raises for wire forms that a lenient client has let through."""
 _PENDING_MAX: Final = 4096
 """How many events are kept before they are folded unasked, so that memory stays bounded."""
 
@@ -60,6 +62,7 @@ class TaskAccumulator:
         "_is_broken",
         "_pending",
         "_refusals",
+        "_shown",
         "_task",
         "sequence_number",
         "status",
@@ -84,9 +87,13 @@ class TaskAccumulator:
         """
         self.task_id = None if base is None else base.id
         self.status = None if base is None else base.status
-        self._fold = TaskFold(None if base is None else _dumped(base))
-        self.sequence_number = self._fold.sequence_number
+        self._shown = base  # the task as it was shown whole last
         self._is_broken = base is None
+        try:
+            self._fold = TaskFold(None if base is None else _dumped(base))
+        except _MISFITS:  # a lenient client's
+            self._fold, self._is_broken = TaskFold(), True
+        self.sequence_number = self._fold.sequence_number
         self._pending: list[AgentTaskEvent] = []
         self._refusals: set[tuple[object, object]] = set()
         self._task = base
@@ -122,9 +129,18 @@ class TaskAccumulator:
 
     @property
     def text(self) -> str:
-        """The answer so far, growing items included; what counts is as in `final_text`."""
+        """The answer so far: as `final_text`, with messages that still grow or that broke off.
+
+        What broke off counts until a later attempt at the same model call says it anew.
+        """
         task = self.task
-        return "" if task is None else text_of(answer_items(task.output, include_open=True))
+        return "" if task is None else text_of(shown_items(task.output))
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the model refuses to answer, as far as it has said so; None if it does not."""
+        task = self.task
+        return None if task is None else text_of(shown_items(task.output), kinds=REFUSAL) or None
 
     @property
     def is_final(self) -> bool:
@@ -163,15 +179,19 @@ class TaskAccumulator:
     def _fold_pending(self) -> None:
         pending, self._pending = self._pending, []
         for event in pending:
-            self._fold_in(_wire(event))
+            if isinstance(task := getattr(event, "task", None), TaskObject):
+                self._shown = task
+            if event.type not in _DELTAS or _is_text(event):
+                self._fold_in(_wire(event))
 
     def _fold_in(self, event: dict[str, Any]) -> None:
         number: object = event.get("sequence_number")
         if not isinstance(number, int):
             number = self._fold.sequence_number + 1
             event = {**event, "sequence_number": number}
-        if self._is_broken and event["type"] not in _SHOWS_ALL and event.get("task"):
-            whole = {**event["task"], "sequence_number": number}
+        shown: object = event.get("task")
+        if self._is_broken and event["type"] not in _SHOWS_ALL and isinstance(shown, dict):
+            whole = {**cast("dict[str, Any]", shown), "sequence_number": number}
             event = {"type": _SNAPSHOT, "sequence_number": number, "task": whole}
         try:
             self._fold.apply(event)
@@ -183,8 +203,9 @@ class TaskAccumulator:
     def _rendered(self) -> TaskObject | None:
         try:
             task = self._fold.snapshot()
-        except FoldError:
-            return None  # it has not begun
+        except _MISFITS:  # it has not begun, or holds what can't be added up
+            self._is_broken = True
+            return self._shown
         try:
             return TaskObject.model_validate(task)
         except ValidationError:
@@ -198,6 +219,11 @@ def _wire(event: AgentTaskEvent) -> dict[str, Any]:
 def _delta(event: AgentTaskEvent) -> str | None:
     delta: object = getattr(event, "delta", None)
     return delta if isinstance(delta, str) else None
+
+
+def _is_text(event: AgentTaskEvent) -> bool:
+    grown = "partial_file_b64" if event.type == "task.file.delta" else "delta"
+    return isinstance(getattr(event, grown, None), str)
 
 
 def _part_key(event: AgentTaskEvent) -> tuple[object, object]:

@@ -8,8 +8,19 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, cast, get_args, get_type_hints
+from types import SimpleNamespace, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    NotRequired,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -159,7 +170,9 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _is_context(hint: object) -> bool:
-    return hint is ToolContext or ToolContext in get_args(hint)
+    if get_origin(hint) in {Annotated, Union, UnionType}:
+        return any(_is_context(part) for part in get_args(hint))
+    return hint is ToolContext
 
 
 def _field_type(hint: Any, parameter: inspect.Parameter) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from agentlin_client._errors import (
     ClientError,
@@ -11,11 +11,15 @@ from agentlin_client._errors import (
     NotFoundError,
     TaskResponseError,
 )
+from agentlin_client._misuse import (
+    AsyncContextGuard,
+    AsyncIterationGuard,  # async only
+)
 from agentlin_client.types._envelope import TaskEnvelope
 
+from ._told import ToldText
 from .accumulator import TaskAccumulator
-from .outcome import raise_for_status
-from .text import final_text
+from .outcome import may_exist, parsed_answer, raise_for_status
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from agentlin_client.types import AgentTaskEvent, TaskObject
 
     from .async_sources import AsyncEventStream
+    from .structured import OutputType
 
     Opened: TypeAlias = AsyncEventStream | TaskEnvelope
     Opener: TypeAlias = Callable[[], Awaitable[Opened]]  # async only
@@ -38,11 +43,14 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncTaskStream"]
 
+T = TypeVar("T")
+
 _CANCEL_MAX_S = 10.0  # async only
 """How long a canceled scope is held up to cancel a task; servers need a second."""  # async only
 
 
-class AsyncTaskStream:
+# sync only: class TaskStream(ContextGuard, Generic[T]):
+class AsyncTaskStream(AsyncContextGuard, AsyncIterationGuard, Generic[T]):  # async only
     """A task that is followed up to its end, or until it waits for its client.
 
         async with client.tasks.stream(user_message_content="Hello") as stream:
@@ -66,6 +74,7 @@ class AsyncTaskStream:
         cancel: Cancel | None = None,
         task_id: str | None = None,
         base: TaskObject | None = None,
+        output_type: OutputType[T] | None = None,
     ) -> None:
         """Wrap a stream of events, or what opens one.
 
@@ -79,6 +88,7 @@ class AsyncTaskStream:
                 shown its first event.
             base: The task as it was before the stream's first event, where that is not
                 task.created; without it `task` is None until an event shows the whole task.
+            output_type: What the answer is to look like, for `parsed`; None if nobody said.
         """
         self._opener = source if callable(source) else None
         self._stream: AsyncEventStream | None = None if callable(source) else source
@@ -88,6 +98,9 @@ class AsyncTaskStream:
         self._cancel = cancel
         self._given_id = task_id
         self._folded = TaskAccumulator(base)
+        self._told = ToldText()
+        self._new_text: str | None = None  # what the last event adds to the text
+        self._output_type = output_type
 
     @property
     def events(self) -> AsyncIterator[AgentTaskEvent]:
@@ -98,12 +111,19 @@ class AsyncTaskStream:
     def text_deltas(self) -> AsyncIterator[str]:
         """The text of the assistant's messages as it grows, piece by piece; no refusals.
 
-        All that it says, also on the way to its answer. What was said can't be unsaid: if a
-        model call breaks off and is made anew, its text comes again from the start. `final_text`
-        has the answer alone; task.output_item.done events with an item of status incomplete
-        tell of text that does not count.
+        All that it says, also on the way to its answer; `final_text` has the answer alone.
+
+        If a model call breaks off and is made anew (a crash of the server), its text is not told
+        twice: what the new attempt repeats is left out. Where it says something else, what was
+        shown can't be unsaid: the new text comes from its start, after an empty line, and
+        `was_restarted` is True from then on. Who can repaint shows `text` instead.
         """
-        return _AsyncDeltas(self, self._folded.text_delta)
+        return _AsyncDeltas(self, self._text_of)
+
+    @property
+    def was_restarted(self) -> bool:
+        """Whether some text was shown that does not count: a new attempt said something else."""
+        return self._told.was_restarted
 
     @property
     def reasoning_deltas(self) -> AsyncIterator[str]:
@@ -117,8 +137,17 @@ class AsyncTaskStream:
 
     @property
     def text(self) -> str:
-        """The answer so far: what `final_text` would be, with the messages that still grow."""
+        """The answer so far: as `final_text`, with messages that still grow or that broke off.
+
+        So what was shown stays when the task is canceled or fails, until a later attempt at the
+        same model call says it anew.
+        """
         return self._folded.text
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the model refuses to answer, as far as it has said so; None if it does not."""
+        return self._folded.refusal
 
     @property
     def task_id(self) -> str | None:
@@ -163,7 +192,21 @@ class AsyncTaskStream:
             TaskFailedError: The task failed, expired or was canceled; it is the error's `.task`.
             TaskResponseError: The stream was closed before that.
         """
-        return final_text(raise_for_status(await self.final_task()))
+        return raise_for_status(await self.final_task()).final_text
+
+    @property
+    async def parsed(self) -> T:
+        """Read on until the task has ended, and return its answer as `structured_output` asked.
+
+        It is a property: `value = await stream.parsed`. None without `structured_output`.
+
+        Raises:
+            TaskFailedError: The task failed, expired or was canceled.
+            OutputValidationError: There is no answer (yet), the model refuses to give one, or it
+                is not one of the type; the error has the `.task`.
+            TaskResponseError: The stream was closed before that.
+        """
+        return parsed_answer(await self.final_task(), self._output_type)
 
     async def close(self) -> None:
         """Close the connection, from anywhere; the iteration, if it is going on, ends.
@@ -197,6 +240,7 @@ class AsyncTaskStream:
             self._events = None  # a canceled wait ends an iterator, but not the stream
             raise
         self._folded.add(event)
+        self._new_text = self._told.take(event, self._folded.text_delta(event))
         return event
 
     async def __aenter__(self) -> Self:
@@ -217,12 +261,20 @@ class AsyncTaskStream:
                 raise
             exc.add_note(f"The task {self.task_id} may go on: {error}")
 
+    def __repr__(self) -> str:
+        name, status = type(self).__name__, self._folded.status
+        return f"{name}(task_id={self.task_id!r}, status={status!r})"
+
+    def _text_of(self, _event: AgentTaskEvent) -> str | None:
+        return self._new_text
+
     async def _open(self) -> AsyncIterator[AgentTaskEvent]:
         stream = self._stream
         if stream is None:
             stream = self._stream = await self._request()
         if self._is_closed:  # before it was opened, or while it was
             await stream.close()
+            await self._cancel_unless_at_rest()  # now there is a task, if there was none before
         events = self._events = aiter(stream)
         return events
 
@@ -232,10 +284,12 @@ class AsyncTaskStream:
         self._is_sent = True
         try:
             opened = await self._opener()
-        except Exception:
-            raise
-        except BaseException:  # interrupted: the server may have taken the request all the same
-            await self._cancel_unless_at_rest()
+        except BaseException as error:
+            self._is_sent = may_exist(error)
+            try:
+                await self._cancel_unless_at_rest()
+            except ClientError as failure:
+                error.add_note(f"The task {self.task_id} may go on: {failure}")
             raise
         if isinstance(opened, TaskEnvelope):
             self._folded = TaskAccumulator(opened.unwrap())
@@ -244,22 +298,25 @@ class AsyncTaskStream:
 
     async def _cancel_unless_at_rest(self) -> None:
         cancel, task_id = self._cancel, self.task_id
-        self._cancel = None
         if cancel is None or task_id is None or not self._is_sent or self._folded.is_at_rest:
             return
         from anyio import move_on_after  # async only
 
-        # A task that has ended meanwhile, or is gone, needs no cancelling.
-        with suppress(ConflictError, NotFoundError):
-            # sync only: cancel(task_id)
-            with move_on_after(_CANCEL_MAX_S, shield=True) as waiting:  # async only
-                await cancel(task_id)  # async only
-            if waiting.cancelled_caught:  # async only
-                message = f"task {task_id} was not canceled in {_CANCEL_MAX_S} s"  # async only
-                raise ClientError(message)  # async only
+        # A task that has ended meanwhile needs no cancelling. Nor does one that is gone; but one
+        # whose request is on its way may still come.
+        with suppress(NotFoundError):
+            with suppress(ConflictError):
+                # sync only: cancel(task_id)
+                with move_on_after(_CANCEL_MAX_S, shield=True) as waiting:  # async only
+                    await cancel(task_id)  # async only
+                if waiting.cancelled_caught:  # async only
+                    message = f"task {task_id} was not canceled in {_CANCEL_MAX_S} s"  # async only
+                    raise ClientError(message)  # async only
+            self._cancel = None
 
 
-class _AsyncDeltas:
+# sync only: class _Deltas:
+class _AsyncDeltas(AsyncIterationGuard):  # async only
     """The deltas of one kind, of the events that are left in a stream."""
 
     __slots__ = ("_delta_of", "_events")

@@ -18,16 +18,18 @@ again: see `ToolContext.idempotency_key`.
 from __future__ import annotations
 
 import inspect  # async only
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast
 
-from agentlin_client._errors import ConflictError
+from agentlin_client._errors import ConflictError, NotFoundError
 from agentlin_client._sentinels import omit
 from agentlin_client.types import TaskObject
 from agentlin_client.types._envelope import TaskEnvelope
 from agentlin_client.types.status import FINAL
 
-from .calls import Toolbox, check_hooks, decide, outcome_result
+from .calls import Toolbox, check_hooks, check_names, decide, outcome_result
 from .concurrency import last_word_async, run_all_async
+from .outcome import may_exist
 from .structured import OutputType
 from .task_run import TaskRun
 
@@ -155,7 +157,10 @@ async def run(
     runner = AsyncToolRun(tasks, shared=shared, **options)
     output_type = OutputType[Any].of(structured_output) if structured_output else None
     definitions = [*runner.definitions, *(params.pop("client_tools", None) or ())]
-    is_over = False
+    check_names(definitions)
+    task_id = params.get("task_id")
+    runner.task_id = task_id if isinstance(task_id, str) else None
+    is_created = False
     try:
         opened = await tasks.create(
             stream=True,
@@ -163,13 +168,14 @@ async def run(
             structured_output=output_type.schema if output_type else omit,
             **params,
         )
+        is_created = True
         task = await runner.follow(opened)
         if params.get("return_rollout"):  # no event shows a task with its rollouts
             task = await runner.retrieved()
-        is_over = True
-    finally:
-        if cancel_on_close and not is_over and (task_id := runner.task_id) is not None:
-            await last_word_async(lambda: tasks.cancel(task_id))
+    except BaseException as error:
+        if cancel_on_close and (is_created or may_exist(error)):
+            await last_word_async(runner.cancel)
+        raise
     return TaskRun(task, output_type)
 
 
@@ -210,7 +216,7 @@ class AsyncToolRun:
         has_loop = True  # async only
         # sync only: has_loop = False
         check_hooks(on_tool_call, on_event, has_loop=has_loop)
-        self.task_id: str | None = None
+        self.task_id: str | None = None  # the caller may know it before the first event does
         self._tasks = tasks
         self._toolbox = Toolbox(tools, has_loop=has_loop)
         self._on_tool_call = on_tool_call
@@ -248,6 +254,12 @@ class AsyncToolRun:
         task = (await self._tasks.retrieve(self.task_id, **self._shared)).unwrap()
         self._seen = task.sequence_number
         return task
+
+    async def cancel(self) -> None:
+        """Cancel the task, if its id is known, and it is there and has not ended."""
+        if self.task_id is not None:
+            with suppress(ConflictError, NotFoundError):
+                await self._tasks.cancel(self.task_id)
 
     def _unanswered(self, task: TaskObject) -> list[ToolCallItem]:
         return [call for call in self._toolbox.pending(task) if call.call_id not in self._sent]
@@ -331,8 +343,8 @@ class AsyncToolRun:
         return task if isinstance(task, TaskObject) else await self.retrieved()
 
     async def _take(self, event: AgentTaskEvent) -> None:
-        self.task_id = event.task_id
-        self._seen = event.sequence_number
+        self.task_id = getattr(event, "task_id", self.task_id)
+        self._seen = getattr(event, "sequence_number", self._seen)  # a lenient client's may lack it
         if self._on_event is not None:
             returned = self._on_event(event)  # async only
             if inspect.isawaitable(returned):  # async only

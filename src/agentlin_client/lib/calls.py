@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from json import dumps
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, assert_never, cast
 
 from agentlin_client._errors import ToolArgumentsError
 from agentlin_client._log import logger
 from agentlin_client.types.items import ToolCallItem
 
+from .arguments import code_of, innermost
 from .concurrency import Job, Outcome, Raised, Returned, TimedOut
 from .contents import to_content
 from .functions import FunctionTool, ToolSpec
@@ -93,6 +94,10 @@ class Toolbox:
     """
 
     def __init__(self, specs: Iterable[ToolSpec], *, has_loop: bool) -> None:
+        if callable(specs) or isinstance(cast("object", specs), FunctionTool):
+            name = str(getattr(specs, "__name__", None) or getattr(specs, "name", ""))
+            name = name if name.isidentifier() else "f"
+            raise TypeError(f"tools takes a list: tools=[{name}]")
         self._tools: dict[str, FunctionTool] = {}
         for spec in specs:
             tool = FunctionTool.of(spec)
@@ -111,9 +116,10 @@ class Toolbox:
         """Return the calls that the task waits for and that are calls of these tools."""
         if task.status != "input-required":
             return []
-        calls = {item.call_id: item for item in task.output if isinstance(item, ToolCallItem)}
+        calls = {item.call_id: item for item in task.output if _is_answerable(item)}
         ids = task.input_required_call_ids
-        if asked := task.input_required:
+        asked = task.input_required
+        if _is_answerable(asked):
             calls.setdefault(asked.call_id, asked)
             ids = ids or [asked.call_id]
         wanted = (calls[call_id] for call_id in ids or () if call_id in calls)
@@ -124,21 +130,56 @@ class Toolbox:
         tool = self._tools[call.name]
         context = ToolContext(task_id=task_id, call_id=call.call_id)
         return Job(
-            run=partial(tool.invoke, call.arguments, context),
+            run=partial(tool.invoke, _arguments(call), context),
             is_async=tool.is_async,
             timeout_s=timeout_s if tool.timeout is None else tool.timeout,
         )
 
 
-def check_hooks(*hooks: object, has_loop: bool) -> None:
+def _is_answerable(item: object) -> TypeGuard[ToolCallItem]:
+    # A lenient client lets through what lacks something; without these no answer finds its way.
+    return isinstance(item, ToolCallItem) and all(
+        isinstance(getattr(item, field, None), str) for field in ("call_id", "name")
+    )
+
+
+def _arguments(call: ToolCallItem) -> str:
+    arguments: object = getattr(call, "arguments", "")
+    return arguments if isinstance(arguments, str) else dumps(arguments)
+
+
+def check_names(definitions: Iterable[object]) -> None:
+    """Refuse two tools of one name: nobody could tell whose call it is.
+
+    Raises:
+        ValueError: A name is given twice.
+    """
+    seen: set[str] = set()
+    for definition in definitions:
+        function = _member(definition, "function")
+        name = _member(function, "name")
+        if isinstance(name, str) and name in seen:
+            raise ValueError(f"two tools are named {name!r}, in tools and client_tools")
+        if isinstance(name, str):
+            seen.add(name)
+
+
+def _member(value: object, name: str) -> object:
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, object]", value).get(name)
+    return getattr(value, name, None)
+
+
+def check_hooks(*hooks: Callable[..., object] | None, has_loop: bool) -> None:
     """Refuse async functions as hooks where there is no event loop to run them in.
 
     Raises:
-        TypeError: One is an async function.
+        TypeError: One is an async function, or an object whose `__call__` is one.
     """
     for hook in hooks:
-        if not has_loop and inspect.iscoroutinefunction(hook):
-            raise TypeError(f"{hook.__name__} is an async function: use AsyncClient to run it")
+        if hook is not None and not has_loop and inspect.iscoroutinefunction(code_of(hook)):
+            name = getattr(innermost(hook), "__name__", type(hook).__name__)
+            raise TypeError(f"{name} is an async function: use AsyncClient to run it")
 
 
 def decide(call: ToolCallItem, decision: ToolCallDecision) -> ToolCallItem | ToolResultItemParam:
@@ -202,4 +243,8 @@ def outcome_result(call: ToolCallItem, outcome: Outcome) -> ToolResultItemParam:
 
 def _failure(call: ToolCallItem, error: BaseException) -> str:
     logger.warning("tool %s failed", call.name, exc_info=error)
-    return f"{call.name} failed: {type(error).__name__}: {error}"
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - it is a tool's own class: its text may fail as it likes
+        said = "(no text: its __str__ fails)"
+    return f"{call.name} failed: {type(error).__name__}: {said}"

@@ -73,19 +73,27 @@ async def run_all_async(jobs: Sequence[Job], *, max_parallel: int) -> list[Outco
 
     Blocking jobs get a thread each, so that the event loop stays free.
     """
+    import asyncio
+
     import anyio
 
     free = anyio.CapacityLimiter(max_parallel)
-    outcomes: dict[int, Outcome] = {}
+    # What is left of a job whose own task somebody has canceled.
+    outcomes: list[Outcome] = [
+        Raised(asyncio.CancelledError("the call was canceled")) for _ in jobs
+    ]
 
     async def run(index: int, job: Job) -> None:
         async with free:
             outcomes[index] = await _outcome_async(job)
+        if _is_fatal(outcomes[index]):
+            group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
         for index, job in enumerate(jobs):
             group.start_soon(run, index, job)
-    return [outcomes[index] for index in range(len(jobs))]
+    # Raised here, not in a task of the group: so it comes alone, and where it can be caught.
+    return [_checked(outcome) for outcome in outcomes]
 
 
 async def _outcome_async(job: Job) -> Outcome:
@@ -93,16 +101,36 @@ async def _outcome_async(job: Job) -> Outcome:
 
     with anyio.move_on_after(job.timeout_s) as scope:
         try:
-            value = job.run() if job.is_async else await _in_thread(job.run)
-            return Returned(await value if inspect.isawaitable(value) else value)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool may raise whatever it likes
+            outcome = Returned(job.run()) if job.is_async else await _in_thread(job.run)
+            if isinstance(outcome, Returned) and inspect.isawaitable(outcome.value):
+                outcome = Returned(await outcome.value)
+        except GeneratorExit:
+            raise
+        except anyio.get_cancelled_exc_class() as error:
+            if _is_canceled():
+                raise
+            return Raised(error)  # something that the tool awaited was canceled, not the tool
+        except BaseException as error:  # noqa: BLE001 - a tool may raise whatever it likes
             return Raised(error)
+        return outcome
     assert job.timeout_s is not None
     assert scope.cancelled_caught
     return TimedOut(job.timeout_s)
 
 
-async def _in_thread(run: Callable[[], Any]) -> Any:
+def _is_canceled() -> bool:
+    """Return whether this very task is to stop: it, or a scope that it is in, was canceled."""
+    import asyncio
+
+    import anyio
+
+    if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
+        return True  # trio, whose tools can't make such an error themselves
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def _in_thread(run: Callable[[], Any]) -> Outcome:
     """Run a blocking call; when canceled, leave its thread behind."""
     # Not `anyio.to_thread`: the interpreter waits at its end for a thread of that kind.
     import anyio.from_thread
@@ -117,13 +145,9 @@ async def _in_thread(run: Callable[[], Any]) -> Any:
         with suppress(RuntimeError):  # the event loop has ended: nobody waits any more
             anyio.from_thread.run_sync(is_done.set, token=token)
 
-    _start_thread(run, tell)
+    start_thread(run, tell)
     await is_done.wait()
-    outcome = outcomes.get_nowait()
-    if isinstance(outcome, Returned):
-        return outcome.value
-    assert isinstance(outcome, Raised)
-    raise outcome.error
+    return outcomes.get_nowait()
 
 
 def run_all(jobs: Sequence[Job], *, max_parallel: int) -> list[Outcome]:
@@ -132,7 +156,7 @@ def run_all(jobs: Sequence[Job], *, max_parallel: int) -> list[Outcome]:
     One at a time and without time-outs they are run by the calling thread itself.
     """
     if max_parallel == 1 and all(_limit_s(job) is None for job in jobs):
-        return [_outcome(job.run) for job in jobs]
+        return [_checked(_outcome(job.run)) for job in jobs]
     told: SimpleQueue[_Told] = SimpleQueue()
     outcomes: dict[int, Outcome] = {}
     deadlines: dict[int, float | None] = {}  # of those that run
@@ -142,10 +166,10 @@ def run_all(jobs: Sequence[Job], *, max_parallel: int) -> list[Outcome]:
             index, job = waiting.pop()
             limit_s = _limit_s(job)
             deadlines[index] = None if limit_s is None else monotonic() + limit_s
-            _start_thread(job.run, lambda outcome, index=index: told.put((index, outcome)))
+            start_thread(job.run, lambda outcome, index=index: told.put((index, outcome)))
         for index, outcome in _take(told, timeout_s=_wait_s(deadlines)):
             if index in deadlines:  # else it has run out of time before
-                outcomes[index] = outcome
+                outcomes[index] = _checked(outcome)
                 del deadlines[index]
         for index in _late(deadlines):
             outcomes[index] = TimedOut(jobs[index].timeout_s or 0.0)
@@ -182,13 +206,33 @@ def _late(deadlines: dict[int, float | None]) -> list[int]:
 def _outcome(run: Callable[[], Any]) -> Outcome:
     try:
         return Returned(run())
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool may raise whatever it likes
+    except BaseException as error:  # noqa: BLE001 - a thread must tell of its end, however it came
         return Raised(error)
 
 
-def _start_thread(run: Callable[[], Any], tell: Callable[[Outcome], object]) -> None:
+def _is_fatal(outcome: Outcome) -> bool:
+    """Return whether it is no mere failure of a tool: Ctrl-C, `pytest.fail`, ..."""
+    if not isinstance(outcome, Raised) or isinstance(outcome.error, (Exception, SystemExit)):
+        return False
+    from asyncio import CancelledError
+
+    # That of a loop of the tool's own, or of what it waited for; not of who waits for the tool.
+    return not isinstance(outcome.error, CancelledError)
+
+
+def _checked(outcome: Outcome) -> Outcome:
+    """Return the outcome, but raise what is fatal."""
+    if isinstance(outcome, Raised) and _is_fatal(outcome):
+        raise outcome.error
+    return outcome
+
+
+def start_thread(run: Callable[[], Any], tell: Callable[[Outcome], object]) -> Thread:
+    """Run a call in a daemon thread of its own, which tells how it came out."""
     context = copy_context()
-    Thread(target=lambda: tell(context.run(_outcome, run)), daemon=True).start()
+    thread = Thread(target=lambda: tell(context.run(_outcome, run)), daemon=True)
+    thread.start()
+    return thread
 
 
 async def last_word_async(call: Callable[[], Awaitable[object]]) -> None:

@@ -10,12 +10,20 @@ For async streams there are `render_async` and `progress_async`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from agentlin_client._errors import ClientError
+from agentlin_client._models import BaseModel
 
 from ._transcript import Transcript, printable, summary
 
@@ -51,11 +59,10 @@ def render(events: Iterable[AgentTaskEvent], *, console: Console | None = None) 
 
     Raises:
         ImportError: Rich is not installed.
-        TypeError: The stream is an async one.
+        TypeError: The stream is an async one, or it is something else.
         ClientError: There was no event that shows the task; or what the stream raises.
     """
-    if isinstance(events, AsyncIterable):
-        raise TypeError(f"{type(events).__name__} is async: write `await render_async(...)`")
+    _check("render", events)
     with _Show(console) as show:
         for event in events:
             show.take(event)
@@ -66,8 +73,7 @@ async def render_async(
     events: AsyncIterable[AgentTaskEvent], *, console: Console | None = None
 ) -> TaskObject:
     """Show a task as it works; the async twin of `render`."""
-    if not isinstance(cast("object", events), AsyncIterable):
-        raise TypeError(f"{type(events).__name__} is not async: write `render(...)`")
+    _check("render_async", events)
     with _Show(console) as show:
         async for event in events:
             show.take(event)
@@ -88,7 +94,9 @@ def progress(
 
     Raises:
         ImportError: Rich is not installed.
+        TypeError: The stream is an async one, or it is something else.
     """
+    _check("progress", events)
     with _line_on(console) as note:
         for event in events:
             note(event)
@@ -99,10 +107,34 @@ async def progress_async(
     events: AsyncIterable[AgentTaskEvent], *, console: Console | None = None
 ) -> AsyncIterator[AgentTaskEvent]:
     """Yield the events as they come, and show what the task does; the async twin of `progress`."""
+    _check("progress_async", events)
     with _line_on(console) as note:
         async for event in events:
             note(event)
             yield event
+
+
+def _check(name: str, events: object) -> None:
+    """Refuse what `name` can't show; `name` ends in `_async` if it is for async streams.
+
+    Raises:
+        TypeError: The message says what to do.
+    """
+    kind, wants_async = type(events).__name__, name.endswith("_async")
+    if isinstance(events, Coroutine):
+        events.close()  # it is never awaited: no need to warn of it, too
+        raise TypeError(f"{name} takes a stream of events, not a coroutine: await it first")
+    if isinstance(events, AsyncIterable):
+        if wants_async:
+            return
+        awaited = "async for event in" if name == "progress" else "await"
+        raise TypeError(f"{kind} is async: write `{awaited} {name}_async(...)`")
+    if isinstance(events, str | bytes | Mapping | BaseModel) or not isinstance(events, Iterable):
+        raise TypeError(
+            f"{name} takes a stream of events, e.g. that of tasks.stream(...), not {kind}"
+        )
+    if wants_async:
+        raise TypeError(f"{kind} is not async: write `{name.removesuffix('_async')}(...)`")
 
 
 class _Show:

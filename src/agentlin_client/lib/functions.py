@@ -128,9 +128,9 @@ def _split(
     spec: Callable[..., Any] | tuple[Callable[..., Any], ToolOptions],
 ) -> tuple[Callable[..., Any], ToolOptions]:
     if not isinstance(spec, tuple):
-        return spec, options_of(innermost(spec))
+        return spec, options_of(spec)
     function, options = cast("tuple[Callable[..., Any], ToolOptions]", spec)
-    return function, {**options_of(innermost(function)), **options}
+    return function, {**options_of(function), **options}
 
 
 def _own_name(function: Callable[..., Any]) -> str:

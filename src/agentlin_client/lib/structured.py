@@ -12,15 +12,16 @@ from agentlin_client._errors import OutputValidationError
 from .schemas import is_object, strict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
 AnyT = TypeVar("AnyT")
 
 _WRAPPED: Final = "value"
 """The one property of the object around an answer that is no object itself."""
+
+_NOT_WRAPPED: Final = frozenset({"dict_type", "missing"})
+"""What pydantic calls the lack of that object, and of that property."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,28 @@ class OutputType(Generic[T]):
 
     Attributes:
         schema: JSON Schema, as `structured_output` of create takes it.
-        parse: From the answer's text to the value; raises OutputValidationError.
     """
 
     schema: Mapping[str, Any]
-    parse: Callable[[str], T]
+    _adapter: TypeAdapter[Any] | None  # None where a JSON Schema is all there is
+    _is_wrapped: bool = False
+
+    def parse(self, text: str) -> T:
+        """Return the value that an answer's text stands for.
+
+        Raises:
+            OutputValidationError: The text is no JSON, or not of the type.
+        """
+        if self._adapter is None:
+            return _decoded(text)
+        if self._is_wrapped:
+            return _unwrapped(self._adapter, text)
+        return _validated(self._adapter, text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A `TypeAdapter` can't be pickled, but the type that it is of can.
+        spec = self.schema if self._adapter is None else getattr(self._adapter, "_type")  # noqa: B009
+        return OutputType[Any].of, (spec,)
 
     @overload
     @classmethod
@@ -70,7 +88,7 @@ class OutputType(Generic[T]):
         if isinstance(spec, OutputType):
             return cast("OutputType[Any]", spec)
         if isinstance(spec, Mapping):
-            return OutputType(cast("Mapping[str, Any]", spec), _decoded)
+            return OutputType(cast("Mapping[str, Any]", spec), None)
         return _of_type(spec)
 
 
@@ -85,7 +103,7 @@ def _of_type(spec: object) -> OutputType[Any]:
     except PydanticUserError as error:
         raise TypeError(f"there is no JSON Schema for {spec!r}: {error.message}") from error
     if is_object(schema):
-        return OutputType(schema, lambda text: _validated(adapter, text))
+        return OutputType(schema, adapter)
     definitions = schema.pop("$defs", None)
     wrapped: dict[str, Any] = {
         "type": "object",
@@ -95,7 +113,7 @@ def _of_type(spec: object) -> OutputType[Any]:
     }
     if definitions:
         wrapped["$defs"] = definitions
-    return OutputType(wrapped, lambda text: _validated(adapter, _unwrapped(text)))
+    return OutputType(wrapped, adapter, _is_wrapped=True)
 
 
 def _validated(adapter: TypeAdapter[Any], text: str) -> Any:
@@ -104,30 +122,45 @@ def _validated(adapter: TypeAdapter[Any], text: str) -> Any:
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-        errors = [cast("dict[str, Any]", mistake) for mistake in mistakes]
-        first = errors[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise OutputValidationError(
-            f"the answer does not fit the type: {place + ': ' if place else ''}{first['msg']}",
-            text=text,
-            errors=errors,
-        ) from error
+        raise _misfit(_mistakes(error), text) from error
 
 
-def _unwrapped(text: str) -> str:
-    answer = _decoded(text)
-    if not isinstance(answer, dict) or _WRAPPED not in answer:
-        raise OutputValidationError(
-            f"the answer is not an object with a property {_WRAPPED!r}", text=text, errors=[]
-        )
-    return json.dumps(answer[_WRAPPED])
+def _unwrapped(adapter: TypeAdapter[Any], text: str) -> Any:
+    from pydantic import ValidationError
+    from pydantic_core import SchemaValidator, core_schema
+
+    # As one, from the text: decoded in between, a Decimal would lose digits.
+    field = core_schema.typed_dict_field(adapter.core_schema)
+    validator = SchemaValidator(core_schema.typed_dict_schema({_WRAPPED: field}))
+    try:
+        return validator.validate_json(text)[_WRAPPED]
+    except ValidationError as error:
+        mistakes = _mistakes(error)
+        if mistakes[0]["loc"] in {(), (_WRAPPED,)} and mistakes[0]["type"] in _NOT_WRAPPED:
+            message = f"the answer is not an object with a property {_WRAPPED!r}"
+            raise OutputValidationError(message, text=text, errors=[]) from error
+        inner = [{**mistake, "loc": mistake["loc"][1:]} for mistake in mistakes]
+        raise _misfit(inner, text) from error
+
+
+def _mistakes(error: ValidationError) -> list[dict[str, Any]]:
+    mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+    return [cast("dict[str, Any]", mistake) for mistake in mistakes]
+
+
+def _misfit(mistakes: list[dict[str, Any]], text: str) -> OutputValidationError:
+    place = ".".join(str(part) for part in mistakes[0]["loc"])
+    return OutputValidationError(
+        f"the answer does not fit the type: {place + ': ' if place else ''}{mistakes[0]['msg']}",
+        text=text,
+        errors=mistakes,
+    )
 
 
 def _decoded(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OutputValidationError(
             f"the answer is no JSON: {error}", text=text, errors=[]
         ) from error

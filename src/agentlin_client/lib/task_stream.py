@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from agentlin_client._errors import (
     ClientError,
@@ -13,11 +13,14 @@ from agentlin_client._errors import (
     NotFoundError,
     TaskResponseError,
 )
+from agentlin_client._misuse import (
+    ContextGuard,
+)
 from agentlin_client.types._envelope import TaskEnvelope
 
+from ._told import ToldText
 from .accumulator import TaskAccumulator
-from .outcome import raise_for_status
-from .text import final_text
+from .outcome import may_exist, parsed_answer, raise_for_status
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from agentlin_client.types import AgentTaskEvent, TaskObject
 
     from .sources import EventStream
+    from .structured import OutputType
 
     Opened: TypeAlias = EventStream | TaskEnvelope
     Opener: TypeAlias = Callable[[], Opened]
@@ -37,8 +41,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskStream"]
 
+T = TypeVar("T")
 
-class TaskStream:
+
+class TaskStream(ContextGuard, Generic[T]):
     """A task that is followed up to its end, or until it waits for its client.
 
         with client.tasks.stream(user_message_content="Hello") as stream:
@@ -62,6 +68,7 @@ class TaskStream:
         cancel: Cancel | None = None,
         task_id: str | None = None,
         base: TaskObject | None = None,
+        output_type: OutputType[T] | None = None,
     ) -> None:
         """Wrap a stream of events, or what opens one.
 
@@ -75,6 +82,7 @@ class TaskStream:
                 shown its first event.
             base: The task as it was before the stream's first event, where that is not
                 task.created; without it `task` is None until an event shows the whole task.
+            output_type: What the answer is to look like, for `parsed`; None if nobody said.
         """
         self._opener = source if callable(source) else None
         self._stream: EventStream | None = None if callable(source) else source
@@ -84,6 +92,9 @@ class TaskStream:
         self._cancel = cancel
         self._given_id = task_id
         self._folded = TaskAccumulator(base)
+        self._told = ToldText()
+        self._new_text: str | None = None  # what the last event adds to the text
+        self._output_type = output_type
 
     @property
     def events(self) -> Iterator[AgentTaskEvent]:
@@ -94,12 +105,19 @@ class TaskStream:
     def text_deltas(self) -> Iterator[str]:
         """The text of the assistant's messages as it grows, piece by piece; no refusals.
 
-        All that it says, also on the way to its answer. What was said can't be unsaid: if a
-        model call breaks off and is made anew, its text comes again from the start. `final_text`
-        has the answer alone; task.output_item.done events with an item of status incomplete
-        tell of text that does not count.
+        All that it says, also on the way to its answer; `final_text` has the answer alone.
+
+        If a model call breaks off and is made anew (a crash of the server), its text is not told
+        twice: what the new attempt repeats is left out. Where it says something else, what was
+        shown can't be unsaid: the new text comes from its start, after an empty line, and
+        `was_restarted` is True from then on. Who can repaint shows `text` instead.
         """
-        return _Deltas(self, self._folded.text_delta)
+        return _Deltas(self, self._text_of)
+
+    @property
+    def was_restarted(self) -> bool:
+        """Whether some text was shown that does not count: a new attempt said something else."""
+        return self._told.was_restarted
 
     @property
     def reasoning_deltas(self) -> Iterator[str]:
@@ -113,8 +131,17 @@ class TaskStream:
 
     @property
     def text(self) -> str:
-        """The answer so far: what `final_text` would be, with the messages that still grow."""
+        """The answer so far: as `final_text`, with messages that still grow or that broke off.
+
+        So what was shown stays when the task is canceled or fails, until a later attempt at the
+        same model call says it anew.
+        """
         return self._folded.text
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the model refuses to answer, as far as it has said so; None if it does not."""
+        return self._folded.refusal
 
     @property
     def task_id(self) -> str | None:
@@ -159,7 +186,21 @@ class TaskStream:
             TaskFailedError: The task failed, expired or was canceled; it is the error's `.task`.
             TaskResponseError: The stream was closed before that.
         """
-        return final_text(raise_for_status(self.final_task()))
+        return raise_for_status(self.final_task()).final_text
+
+    @property
+    def parsed(self) -> T:
+        """Read on until the task has ended, and return its answer as `structured_output` asked.
+
+        It is a property: `value = stream.parsed`. None without `structured_output`.
+
+        Raises:
+            TaskFailedError: The task failed, expired or was canceled.
+            OutputValidationError: There is no answer (yet), the model refuses to give one, or it
+                is not one of the type; the error has the `.task`.
+            TaskResponseError: The stream was closed before that.
+        """
+        return parsed_answer(self.final_task(), self._output_type)
 
     def close(self) -> None:
         """Close the connection, from anywhere; the iteration, if it is going on, ends.
@@ -189,6 +230,7 @@ class TaskStream:
             self._events = None  # a canceled wait ends an iterator, but not the stream
             raise
         self._folded.add(event)
+        self._new_text = self._told.take(event, self._folded.text_delta(event))
         return event
 
     def __enter__(self) -> Self:
@@ -209,12 +251,20 @@ class TaskStream:
                 raise
             exc.add_note(f"The task {self.task_id} may go on: {error}")
 
+    def __repr__(self) -> str:
+        name, status = type(self).__name__, self._folded.status
+        return f"{name}(task_id={self.task_id!r}, status={status!r})"
+
+    def _text_of(self, _event: AgentTaskEvent) -> str | None:
+        return self._new_text
+
     def _open(self) -> Iterator[AgentTaskEvent]:
         stream = self._stream
         if stream is None:
             stream = self._stream = self._request()
         if self._is_closed:  # before it was opened, or while it was
             stream.close()
+            self._cancel_unless_at_rest()  # now there is a task, if there was none before
         events = self._events = iter(stream)
         return events
 
@@ -224,10 +274,12 @@ class TaskStream:
         self._is_sent = True
         try:
             opened = self._opener()
-        except Exception:
-            raise
-        except BaseException:  # interrupted: the server may have taken the request all the same
-            self._cancel_unless_at_rest()
+        except BaseException as error:
+            self._is_sent = may_exist(error)
+            try:
+                self._cancel_unless_at_rest()
+            except ClientError as failure:
+                error.add_note(f"The task {self.task_id} may go on: {failure}")
             raise
         if isinstance(opened, TaskEnvelope):
             self._folded = TaskAccumulator(opened.unwrap())
@@ -236,13 +288,15 @@ class TaskStream:
 
     def _cancel_unless_at_rest(self) -> None:
         cancel, task_id = self._cancel, self.task_id
-        self._cancel = None
         if cancel is None or task_id is None or not self._is_sent or self._folded.is_at_rest:
             return
 
-        # A task that has ended meanwhile, or is gone, needs no cancelling.
-        with suppress(ConflictError, NotFoundError):
-            cancel(task_id)
+        # A task that has ended meanwhile needs no cancelling. Nor does one that is gone; but one
+        # whose request is on its way may still come.
+        with suppress(NotFoundError):
+            with suppress(ConflictError):
+                cancel(task_id)
+            self._cancel = None
 
 
 class _Deltas:

@@ -1,97 +1,72 @@
 """The answer of a task as text: which of its items count, and what they say. Pure.
 
-A task may call its model many times, with tools between. Its answer is what the last of these
-calls says: the assistant's messages after the last tool result. What was said on the way to it
-("Let me look that up.") is in `output`, and so is all that does not count: items that are
-incomplete (the call broke off, the task was stopped) and items that a later attempt at the same
-call replaced (contract, section 4, Crash). The server promises that with `structured_output` the
-answer alone is JSON (section 5).
+The rules are `types._answer`'s, where `TaskObject.final_text` finds them too.
 """
 
-from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
-from typing import Final, cast
+from collections.abc import Iterable
+from typing import Final
 
-from agentlin_client.types.content import TextContentItem
+from agentlin_client.types._answer import answer_items, superseded_ids, text_of
 from agentlin_client.types.items import MessageItem, TaskOutputItem, ToolResultItem
 from agentlin_client.types.task_object import TaskObject
 
-__all__ = ["answer_items", "final_refusal", "final_text", "superseded_ids", "text_of"]
+__all__ = [
+    "REFUSAL",
+    "answer_items",
+    "final_refusal",
+    "final_text",
+    "shown_items",
+    "superseded_ids",
+    "text_of",
+]
 
-_ANSWER: Final = frozenset({"output_text", "text"})
-_REFUSAL: Final = frozenset({"refusal"})
+REFUSAL: Final = frozenset({"refusal"})
 
 
 def final_text(task: TaskObject) -> str:
-    """Return the answer of a task as text; empty if there is none (yet).
+    """Return the answer of a task as text; empty if there is none (yet): `task.final_text`.
 
     The parts of type `output_text` or `text` of the items that `answer_items` names, joined
     as they are, so that it equals the deltas of that model call. A refusal is not an answer:
     see `final_refusal`.
     """
-    return text_of(answer_items(task.output))
+    return task.final_text
 
 
 def final_refusal(task: TaskObject) -> str:
     """Return why the model refuses to answer, in its own words; empty if it does not."""
-    return text_of(answer_items(task.output), kinds=_REFUSAL)
+    return text_of(answer_items(task.output), kinds=REFUSAL)
 
 
-def answer_items(
-    items: Iterable[TaskOutputItem], *, include_open: bool = False
-) -> list[MessageItem]:
-    """Return the messages that are the answer: the assistant's, after the last tool result.
+def shown_items(items: Iterable[TaskOutputItem]) -> list[MessageItem]:
+    """Return the messages that are the answer so far, as a screen shows it while it grows.
 
-    Items that are incomplete or superseded are left out. Tool calls without results don't
-    matter: beside a call that the client must answer, or a stop tool's, the message counts.
+    Those of `answer_items`, with those that still grow, and those that broke off: what was said
+    stays, when the task is stopped, until a later attempt at the model call says it anew.
 
     Args:
         items: The output of a task, in its order.
-        include_open: Take in items that still grow (status in_progress).
     """
     items = list(items)
     replaced = superseded_ids(items)
-    not_meant = {"incomplete"} if include_open else {"incomplete", "in_progress"}
-    answer: list[MessageItem] = []
+    shown: list[MessageItem] = []
     for item in items:
         if isinstance(item, ToolResultItem):
-            answer.clear()
-        elif (
-            isinstance(item, MessageItem)
-            and getattr(item, "role", None) == "assistant"
-            and item.status not in not_meant
-            and item.id not in replaced
-        ):
-            answer.append(item)
-    return answer
-
-
-def superseded_ids(items: Iterable[TaskOutputItem]) -> frozenset[str]:
-    """Return the ids of the items that a later attempt at their model call replaced."""
-    ids = (getattr(item, "supersedes", None) for item in items)  # unknown items may have it too
-    return frozenset(item_id for item_id in ids if item_id)
-
-
-def text_of(messages: Iterable[MessageItem], *, kinds: AbstractSet[str] = _ANSWER) -> str:
-    """Return the text of messages, joined as it is.
-
-    Args:
-        messages: The messages, in order.
-        kinds: The types of the parts to take; a plain string is of type `text`.
-    """
-    return "".join(text for message in messages for text in _texts(message, kinds))
-
-
-def _texts(message: MessageItem, kinds: AbstractSet[str]) -> Iterator[str]:
-    # What came from a lenient client may lack anything, or have it in another form.
-    content: object = getattr(message, "message_content", None)
-    parts = cast("list[object]", content) if isinstance(content, list) else [content]
-    for part in parts:
-        if isinstance(part, str):
-            kind, text = "text", part
-        elif isinstance(part, TextContentItem):
-            kind, text = getattr(part, "type", None), getattr(part, "text", None)
-        else:
+            shown.clear()
             continue
-        if kind in kinds and isinstance(text, str):
-            yield text
+        message = (
+            item
+            if isinstance(item, MessageItem) and getattr(item, "role", None) == "assistant"
+            else None
+        )
+        says_anew = message is not None and message.status != "incomplete"
+        # Not every broken item is named as superseded: a new attempt may have fewer of them.
+        shown = [
+            kept
+            for kept in shown
+            if kept.status != "incomplete"
+            or not (says_anew or getattr(item, "attempt", None) != kept.attempt)
+        ]
+        if message is not None and message.id not in replaced:
+            shown.append(message)
+    return shown

@@ -19,16 +19,18 @@ again: see `ToolContext.idempotency_key`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast
 
-from agentlin_client._errors import ConflictError
+from agentlin_client._errors import ConflictError, NotFoundError
 from agentlin_client._sentinels import omit
 from agentlin_client.types import TaskObject
 from agentlin_client.types._envelope import TaskEnvelope
 from agentlin_client.types.status import FINAL
 
-from .calls import Toolbox, check_hooks, decide, outcome_result
+from .calls import Toolbox, check_hooks, check_names, decide, outcome_result
 from .concurrency import last_word, run_all
+from .outcome import may_exist
 from .structured import OutputType
 from .task_run import TaskRun
 
@@ -152,7 +154,10 @@ def run(
     runner = ToolRun(tasks, shared=shared, **options)
     output_type = OutputType[Any].of(structured_output) if structured_output else None
     definitions = [*runner.definitions, *(params.pop("client_tools", None) or ())]
-    is_over = False
+    check_names(definitions)
+    task_id = params.get("task_id")
+    runner.task_id = task_id if isinstance(task_id, str) else None
+    is_created = False
     try:
         opened = tasks.create(
             stream=True,
@@ -160,13 +165,14 @@ def run(
             structured_output=output_type.schema if output_type else omit,
             **params,
         )
+        is_created = True
         task = runner.follow(opened)
         if params.get("return_rollout"):  # no event shows a task with its rollouts
             task = runner.retrieved()
-        is_over = True
-    finally:
-        if cancel_on_close and not is_over and (task_id := runner.task_id) is not None:
-            last_word(lambda: tasks.cancel(task_id))
+    except BaseException as error:
+        if cancel_on_close and (is_created or may_exist(error)):
+            last_word(runner.cancel)
+        raise
     return TaskRun(task, output_type)
 
 
@@ -206,7 +212,7 @@ class ToolRun:
             raise ValueError(f"max_rounds must be at least 0, not {max_rounds}")
         has_loop = False
         check_hooks(on_tool_call, on_event, has_loop=has_loop)
-        self.task_id: str | None = None
+        self.task_id: str | None = None  # the caller may know it before the first event does
         self._tasks = tasks
         self._toolbox = Toolbox(tools, has_loop=has_loop)
         self._on_tool_call = on_tool_call
@@ -244,6 +250,12 @@ class ToolRun:
         task = (self._tasks.retrieve(self.task_id, **self._shared)).unwrap()
         self._seen = task.sequence_number
         return task
+
+    def cancel(self) -> None:
+        """Cancel the task, if its id is known, and it is there and has not ended."""
+        if self.task_id is not None:
+            with suppress(ConflictError, NotFoundError):
+                self._tasks.cancel(self.task_id)
 
     def _unanswered(self, task: TaskObject) -> list[ToolCallItem]:
         return [call for call in self._toolbox.pending(task) if call.call_id not in self._sent]
@@ -325,7 +337,7 @@ class ToolRun:
         return task if isinstance(task, TaskObject) else self.retrieved()
 
     def _take(self, event: AgentTaskEvent) -> None:
-        self.task_id = event.task_id
-        self._seen = event.sequence_number
+        self.task_id = getattr(event, "task_id", self.task_id)
+        self._seen = getattr(event, "sequence_number", self._seen)  # a lenient client's may lack it
         if self._on_event is not None:
             self._on_event(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypedDict, TypeVar, cast, overload
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -73,6 +74,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     >>> plus(1, 2), options_of(plus)
     (3, {'name': 'add', 'timeout': 1.0})
 
+    What takes no attributes (a bound method, say) is wrapped in a `functools.partial`.
+
     Args:
         function: The function, where the decorator is used without parentheses.
         options: See `ToolOptions`.
@@ -84,12 +87,22 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         raise TypeError(f"tool() has no option {min(unknown)!r}")
 
     def marked(function: Callable[..., Any]) -> Callable[..., Any]:
-        setattr(function, _OPTIONS, options)
+        try:
+            setattr(function, _OPTIONS, options)
+        except AttributeError:
+            function = partial(function)
+            setattr(function, _OPTIONS, options)
         return function
 
     return marked if function is None else marked(function)
 
 
 def options_of(function: object) -> ToolOptions:
-    """Return the options that `tool` has given to a function, none if it has not."""
-    return cast("ToolOptions", getattr(function, _OPTIONS, {}))
+    """Return the options that `tool` has given to a function, none if it has not.
+
+    Those of a `functools.partial` win over those of the function in it.
+    """
+    own = cast("ToolOptions", getattr(function, _OPTIONS, {}))
+    if isinstance(function, partial):
+        return {**options_of(cast("partial[Any]", function).func), **own}
+    return own

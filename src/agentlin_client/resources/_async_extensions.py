@@ -21,11 +21,10 @@ if TYPE_CHECKING:
         TaskResumeResponse,
         TaskRetrieveResponse,
         TaskToolResultsResponse,
-        ToolResultItem,
-        ToolResultItemParam,
     )
     from agentlin_client.types.status import TaskStatus
 
+    from ._calls import ToolAnswer
     from ._pager import AsyncTaskPager  # async only
     # sync only: from .task_pages import TaskPage
 
@@ -85,7 +84,7 @@ class AsyncTaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: Literal[False] = False,
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -97,7 +96,7 @@ class AsyncTaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: Literal[True],
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -109,7 +108,7 @@ class AsyncTaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: bool,
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -120,7 +119,7 @@ class AsyncTaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: bool = False,
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -133,8 +132,8 @@ class AsyncTaskExtensions:
 
         Args:
             task_id: The task.
-            tool_results: The answers, e.g. `{"type": "tool_result", "call_id": ...,
-                "message_content": "18 degrees", "block_list": []}`, one per call.
+            tool_results: The answers, one per call, e.g. `{"call_id": call.call_id,
+                "message_content": "18 degrees"}`; with `block_list`, what a screen shows.
             stream: Return the new events as they come, from the answers on.
             background: Return at once; `stream` wins over it.
             request_id: Id of this request; comes back as the envelope's `id`.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from agentlin_client._async_transport import AsyncTransport
     from agentlin_client._config import HeaderValues
     from agentlin_client.lib.async_task_stream import AsyncTaskStream
     from agentlin_client.lib.calls import AsyncOnToolCall, OnEvent
@@ -24,6 +25,19 @@ T = TypeVar("T")
 class AsyncTaskHelpers:
     """Tasks from their creation to their end; `AsyncTasks` says what all methods share."""
 
+    _transport: AsyncTransport  # that of the other methods
+
+    @overload
+    def stream(
+        self,
+        *,
+        user_message_content: Message,
+        structured_output: OutputSpec[T],
+        cancel_on_close: bool = False,
+        **params: Unpack[HelperOptions],
+    ) -> AsyncTaskStream[T]: ...
+
+    @overload
     def stream(
         self,
         *,
@@ -31,7 +45,16 @@ class AsyncTaskHelpers:
         structured_output: object = None,
         cancel_on_close: bool = False,
         **params: Unpack[HelperOptions],
-    ) -> AsyncTaskStream:
+    ) -> AsyncTaskStream[Any]: ...
+
+    def stream(
+        self,
+        *,
+        user_message_content: Message,
+        structured_output: object = None,
+        cancel_on_close: bool = False,
+        **params: Unpack[HelperOptions],
+    ) -> AsyncTaskStream[Any]:
         """Create a task and follow it, as events, as text and as the task itself.
 
             async with client.tasks.stream(user_message_content="Hello") as stream:
@@ -41,27 +64,33 @@ class AsyncTaskHelpers:
 
         Args:
             user_message_content: What the user says.
-            structured_output: What the answer is to look like: a type, or a JSON Schema.
+            structured_output: What the answer is to look like: a pydantic model, a dataclass, a
+                TypedDict or another type (`.parsed` is then a value of it), or a JSON Schema.
             cancel_on_close: Cancel the task if the stream is left before its end; by default it
                 goes on.
             params: The other parameters of `create`.
 
         Returns:
             A context manager; the request is sent when it is entered.
+
+        Raises:
+            TypeError: There is no such parameter, or `structured_output` has no JSON Schema.
         """
         from agentlin_client.lib.async_task_stream import AsyncTaskStream
+        from agentlin_client.lib.structured import OutputType
 
-        from ._calls import with_task_id
+        from ._checks import checked_params
 
         tasks = cast("AsyncTasks", self)
-        params = with_task_id(params)
+        output_type = OutputType[Any].of(structured_output) if structured_output else None
+        params = checked_params(self.stream, params, self._transport.config.default_headers)
         task_id = params.get("task_id")
 
         async def opened() -> Any:
             return await tasks.create(
                 stream=True,
                 user_message_content=user_message_content,
-                structured_output=structured_output,
+                structured_output=output_type.schema if output_type else None,
                 **params,
             )
 
@@ -69,6 +98,7 @@ class AsyncTaskHelpers:
             opened,
             cancel=tasks.cancel if cancel_on_close else None,
             task_id=task_id if isinstance(task_id, str) else None,
+            output_type=output_type,
         )
 
     @overload
@@ -135,8 +165,7 @@ class AsyncTaskHelpers:
             structured_output: What the answer is to look like: a pydantic model, a dataclass, a
                 TypedDict or another type (`.parsed` is then a value of it), or a JSON Schema.
             tools: Python functions; schemas come from their signatures and docstrings.
-            on_tool_call: Asked about each call before it is run: True or None runs it, False
-                rejects it; see `lib.ToolCallDecision`.
+            on_tool_call: Asked about each call before it is run; see `lib.ToolCallDecision`.
             tool_timeout: How long a call may take, in seconds.
             max_parallel: How many calls may run at once.
             max_rounds: How often calls may be run and answered; no limit by default.
@@ -145,10 +174,11 @@ class AsyncTaskHelpers:
             params: The other parameters of `create`.
 
         Returns:
-            The run, however the task ended: `.task`, `.final_text`, `.parsed`,
-            `.raise_for_status()`. It is input-required if it waits for somebody else.
+            The run, however the task ended; input-required if it waits for somebody else.
         """
         from agentlin_client.lib.async_tool_run import run
+
+        from ._checks import checked_params
 
         return await run(
             cast("AsyncTasks", self),
@@ -161,7 +191,7 @@ class AsyncTaskHelpers:
             structured_output=structured_output,
             cancel_on_close=cancel_on_close,
             user_message_content=user_message_content,
-            **params,
+            **checked_params(self.run, params, self._transport.config.default_headers),
         )
 
     async def wait(

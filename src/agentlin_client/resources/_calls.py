@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from agentlin_client._call import EVENT_STREAM, Call, CallOptions, build_call, task_path
 from agentlin_client._sentinels import Omit
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
         MessageContentParam,
         TaskCreateTool,
         TaskOutputItem,
+        ToolAnswerParam,
+        ToolResultItem,
+        ToolResultItemParam,
     )
 
     # What a server sent may be sent back as it is: models do as well as dicts.
     Piece: TypeAlias = ContentItem | ContentItemParam | FileInput | str
     Message: TypeAlias = MessageContentParam | FileInput | Sequence[Piece]
     Turn: TypeAlias = HistoryItemParam | TaskOutputItem
+    ToolAnswer: TypeAlias = ToolAnswerParam | ToolResultItemParam | ToolResultItem
     OnBusy: TypeAlias = Literal["enqueue", "reject", "interrupt"]
 
 
@@ -80,17 +84,21 @@ _SCHEMAS = (Omit, NoneType, Mapping)
 _OPTION_NAMES = tuple(CallOptions.__annotations__)
 
 
-def create_call(params: dict[str, Any]) -> Call:
+def create_call(params: dict[str, Any], default_headers: HeaderValues) -> Call:
     """Return the call for the keyword arguments of `create`, CallOptions among them.
 
     It has an idempotency key and a task id, the same on each attempt: there will be one task.
+
+    Args:
+        params: The keyword arguments; changed.
+        default_headers: Those of the client.
     """
     options = {name: params.pop(name) for name in _OPTION_NAMES}
     if not isinstance(output := params["structured_output"], _SCHEMAS):
         from agentlin_client.lib.structured import OutputType
 
         params["structured_output"] = OutputType[Any].of(output).schema
-    if not params["task_id"] and not _has_own_id(options["extra_headers"]):
+    if not params["task_id"] and not _has_own_id(options["extra_headers"], default_headers):
         params["task_id"] = _new_task_id()
     return build_call(
         "POST",
@@ -98,15 +106,38 @@ def create_call(params: dict[str, Any]) -> Call:
         body=params,
         accept=EVENT_STREAM if params["stream"] else "application/json",
         idempotency_key=f"agentlin-{os.urandom(16).hex()}",
+        note=_note(params["task_id"]),
         **options,
     )
 
 
-def with_task_id(params: HelperOptions) -> HelperOptions:
-    """Return the parameters with an id for the task, unless its caller names it in a header."""
-    if params.get("task_id") or _has_own_id(params.get("extra_headers")):
+def _note(task_id: object) -> str:
+    named = f"task {task_id}" if isinstance(task_id, str) else "the task"
+    return f"{named} may have been created, and go on: see tasks.retrieve"
+
+
+def with_task_id(params: HelperOptions, default_headers: HeaderValues) -> HelperOptions:
+    """Return the parameters with the id that the task will have as their `task_id`.
+
+    It is the caller's, in whatever way that was given, else a new one; none with an idempotency
+    key of the caller's own.
+
+    Args:
+        params: As the caller gave them.
+        default_headers: Those of the client.
+    """
+    in_body = (params.get("extra_body") or {}).get("task_id")
+    layers = (default_headers, params.get("extra_headers"))
+    task_id = in_body or params.get("task_id") or _header("x-task-id", *layers)
+    if not task_id and _has_own_id(*layers):
         return params
-    return {**params, "task_id": _new_task_id()}
+    return {**params, "task_id": task_id if isinstance(task_id, str) else _new_task_id()}
+
+
+def _header(name: str, *layers: HeaderValues | None) -> object:
+    """Return the value that a header has in the last layer that has it, None if none has it."""
+    found = [v for headers in layers for n, v in (headers or {}).items() if n.lower() == name]
+    return found[-1] if found and isinstance(found[-1], str) else None
 
 
 def _new_task_id() -> str:
@@ -114,9 +145,14 @@ def _new_task_id() -> str:
     return f"task_{os.urandom(16).hex()}"
 
 
-def _has_own_id(headers: HeaderValues | None) -> bool:
+def _has_own_id(*layers: HeaderValues | None) -> bool:
     # With a key of the caller's own the body must be the same each time, so ours adds nothing.
-    return any(name.lower() in {"x-task-id", "idempotency-key"} for name in headers or ())
+    return any(
+        name.lower() in {"x-task-id", "idempotency-key"} and not isinstance(value, Omit)
+        for headers in layers
+        if headers
+        for name, value in headers.items()
+    )
 
 
 def task_call(method: str, task_id: str, *rest: str, **options: Any) -> Call:
@@ -130,14 +166,24 @@ def list_call(filters: Mapping[str, object], **options: Any) -> Call:
 
 
 def tool_results_call(task_id: str, body: Mapping[str, object], **options: Any) -> Call:
-    """Return the call that answers a task's calls; `options` are CallOptions."""
+    """Return the call that answers a task's calls; `options` are CallOptions.
+
+    What every answer must have and few care for is filled in: `type`, and an empty `block_list`.
+    """
+    answers = cast("list[object]", body["tool_results"])
     return build_call(
         "POST",
         task_path(task_id, "tool_results"),
-        body=body,
+        body={**body, "tool_results": [_whole_answer(answer) for answer in answers]},
         accept=EVENT_STREAM if body["stream"] else "application/json",
         **options,
     )
+
+
+def _whole_answer(answer: object) -> object:
+    if isinstance(answer, Mapping):  # a model has all its fields
+        return {"type": "tool_result", "block_list": [], **cast("Mapping[str, object]", answer)}
+    return answer
 
 
 def events_call(

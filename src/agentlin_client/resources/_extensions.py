@@ -23,11 +23,10 @@ if TYPE_CHECKING:
         TaskResumeResponse,
         TaskRetrieveResponse,
         TaskToolResultsResponse,
-        ToolResultItem,
-        ToolResultItemParam,
     )
     from agentlin_client.types.status import TaskStatus
 
+    from ._calls import ToolAnswer
     from .task_pages import TaskPage
 
 
@@ -84,7 +83,7 @@ class TaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: Literal[False] = False,
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -96,7 +95,7 @@ class TaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: Literal[True],
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -108,7 +107,7 @@ class TaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: bool,
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -119,7 +118,7 @@ class TaskExtensions:
         self,
         task_id: str,
         *,
-        tool_results: Iterable[ToolResultItemParam | ToolResultItem],
+        tool_results: Iterable[ToolAnswer],
         stream: bool = False,
         background: bool | Omit | None = omit,
         request_id: str | Omit | None = omit,
@@ -132,8 +131,8 @@ class TaskExtensions:
 
         Args:
             task_id: The task.
-            tool_results: The answers, e.g. `{"type": "tool_result", "call_id": ...,
-                "message_content": "18 degrees", "block_list": []}`, one per call.
+            tool_results: The answers, one per call, e.g. `{"call_id": call.call_id,
+                "message_content": "18 degrees"}`; with `block_list`, what a screen shows.
             stream: Return the new events as they come, from the answers on.
             background: Return at once; `stream` wins over it.
             request_id: Id of this request; comes back as the envelope's `id`.
@@ -175,7 +174,7 @@ class TaskExtensions:
         """List tasks, newest first, without their rollouts.
 
         Iterating gives all tasks, page after page as they are needed;
-        `(client.tasks.list()).result` are those of the first page.
+        `client.tasks.list().result` are those of the first page.
 
         Args:
             session_id: Only tasks of this session.

@@ -27,10 +27,11 @@ class TaskListResponse(BaseModel):
         Raises:
             TaskResponseError: The envelope holds an error, or no list.
         """
-        if self.error is None and self.result is not None:
-            return self.result
+        result = self.result  # lenient decoding lets anything stand there
+        if self.error is None and isinstance(result, list):
+            return result
         from agentlin_client._errors import TaskResponseError, describe_error
 
         if self.error is None:
-            raise TaskResponseError("the answer holds neither tasks nor an error", error=None)
+            raise TaskResponseError("the answer holds no list of tasks and no error", error=None)
         raise TaskResponseError(describe_error(self.error), error=self.error)

@@ -118,8 +118,44 @@ class Tasks(TaskExtensions, TaskHelpers):
     ) -> TaskCreateResponse | Stream[AgentTaskEvent]:
         """Create a task and follow it, or wait for it.
 
-        `types.TaskCreateParams` says what each parameter means. The call carries an idempotency
-        key: however often it has to be sent, there is one task.
+        The call carries an idempotency key: however often it has to be sent, there is one task.
+        What is left out, or `omit`, is not sent. `types.TaskCreateParams` says more of each.
+
+        Args:
+            stream: True returns the events as they come; False waits, then returns the task.
+            user_message_content: What the user says: text, a file, or a list of such.
+            agent_config: The agent; else the one of `client_id`, else the server's own.
+            allowed_subagents: Sub-agents that may be run; [] means none, ["*"] all.
+            allowed_tools: Tools that may be used; [] means none, ["*"] all.
+            background: Answer at once, while the task runs on; `stream` wins over it.
+            client_id: The client program, and the agent that serves it.
+            client_tools: Tools that you run yourself: the task asks for their results.
+            disallowed_tools: Tools that must not be used; wins over everything.
+            env: Values for {{NAME}} in prompts and code, and for the code interpreter.
+            history_messages: Turns before the user message: items, or OpenAI chat messages.
+            include_compress_model_rollout: Rollouts of compression calls, too.
+            include_subagent_rollout: Rollouts of sub-agents, too.
+            inference_args: Arguments of the model (temperature...), merged over the agent's.
+            log_dir: Folder of the server that gets `<task_id>.events.jsonl` at the end.
+            metadata: Shown on the task as it is.
+            on_busy: If the session is busy: wait ("enqueue"), refuse (409), or cancel it.
+            request_id: Id of this request; comes back as the envelope's `id`.
+            require_approval: Calls that a person must approve.
+            return_rollout: Put every model call on the stream and in `rollouts`.
+            rollout_save_dir: Folder of the server in which rollouts are appended to a file.
+            session_id: Session that the task belongs to; a new one by default.
+            stop_tools: Tools whose call ends the task as completed.
+            structured_output: What the answer must be: a type, or a JSON Schema.
+            task_id: Id for the task; made here by default. The same again is the same task.
+            thought_messages: Turns after the user message, with which the agent goes on.
+            timeout_s: Seconds, but those spent at rest, after which the task expires.
+            user_id: User that the task works for; the session's by default.
+            webhook_url: Where to report what becomes of the task.
+            workspace_dir: Folder of the server that the agent's file tools see.
+            extra_headers: Headers to add; `omit` as a value leaves one out.
+            extra_query: Query parameters to add.
+            extra_body: Fields to add to the body; they win over the others.
+            timeout: Of the HTTP request, in seconds, or an `httpx.Timeout`.
 
         Returns:
             With `stream=True` the events as they come, from the first on. With `stream=False`
@@ -135,7 +171,7 @@ class Tasks(TaskExtensions, TaskHelpers):
         params = {name: value for name, value in locals().items() if name != "self"}
         from agentlin_client.types import TaskCreateResponse
 
-        call = create_call(params)
+        call = create_call(params, self._transport.config.default_headers)
         return self._transport.fetch_or_follow(call, TaskCreateResponse)
 
     def retrieve(self, task_id: str, **options: Unpack[CallOptions]) -> TaskRetrieveResponse:

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         HistoryItemParam,
         MessageItemParam,
         ReasoningItemParam,
+        ToolAnswerParam,
         ToolCallItemParam,
         ToolResultItemParam,
     )
@@ -256,6 +257,7 @@ __all__ = [
     "TaskWorkingEvent",
     "TextContentItem",
     "TextContentItemParam",
+    "ToolAnswerParam",
     "ToolCallItem",
     "ToolCallItemParam",
     "ToolResultItem",
@@ -366,6 +368,7 @@ _MODULE_OF = {
     "TaskWorkingEvent": "status_events",
     "TextContentItem": "content",
     "TextContentItemParam": "content_params",
+    "ToolAnswerParam": "item_params",
     "ToolCallItem": "items",
     "ToolCallItemParam": "item_params",
     "ToolResultItem": "items",

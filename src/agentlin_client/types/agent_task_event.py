@@ -1,6 +1,6 @@
 """AgentTaskEvent, the union of all events, and the envelope in which each travels."""
 
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -65,8 +65,12 @@ EVENT_TYPES: frozenset[str] = frozenset(
 class UnknownEvent(UnknownObject):
     """An event of a type that this version does not know."""
 
-    type: Annotated[str, unknown_to(*EVENT_TYPES)]
-    """The type, as the server names it."""
+    if TYPE_CHECKING:
+        type: Literal["<unknown>"]
+        """The type, as the server names it: any text, not this one; see `unknown`."""
+    else:
+        type: Annotated[str, unknown_to(*EVENT_TYPES)]
+        """The type, as the server names it."""
 
     task_id: str
     """Id of the task."""

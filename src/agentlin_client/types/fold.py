@@ -101,7 +101,9 @@ class TaskFold:
             handler = self._HANDLERS.get(kind)
             if handler is not None:
                 handler(self, event)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
+        except FoldError:
+            raise
+        except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise FoldError(
                 f"event {event.get('sequence_number')} ({event.get('type')}): "
                 f"missing, mistyped or never added: {error}"

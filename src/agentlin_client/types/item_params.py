@@ -123,6 +123,26 @@ class ToolResultItemParam(_ItemParam):
     """The item's id."""
 
 
+@with_config(extra="allow")
+class ToolAnswerParam(_ItemParam):
+    """What a program answers to a call; `submit_tool_results` makes a ToolResultItemParam of it."""
+
+    call_id: str
+    """Id of the call that it answers."""
+
+    message_content: MessageContentParam
+    """The result as the model sees it."""
+
+    type: NotRequired[Literal["tool_result"]]
+    """Always `tool_result`, also if it is left out."""
+
+    block_list: NotRequired[Sequence[Any]]
+    """The result as a screen shows it: rich blocks; none by default."""
+
+    id: NotRequired[str | None]
+    """The item's id."""
+
+
 ChatContentParam: TypeAlias = Annotated[
     Annotated[str, Tag("string")] | Annotated[Sequence[Mapping[str, Any]], Tag("list")],
     string_or_list(),

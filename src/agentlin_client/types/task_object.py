@@ -1,9 +1,10 @@
 """A task, as `result` of every answer and as snapshot in events. Source: contract, section 1."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agentlin_client._models import BaseModel
 
+from ._answer import answer_items, text_of
 from .content import MessageContent
 from .items import TaskOutputItem, ToolCallItem
 from .jsonrpc_error import JsonrpcError
@@ -65,3 +66,17 @@ class TaskObject(BaseModel):
 
     sequence_number: int | None = None
     """Extension: number of the last event folded in; stream on with `starting_after`."""
+
+    @property
+    def final_text(self) -> str:
+        """The task's answer as text; empty if there is none, or not yet.
+
+        What the assistant says after the last tool result, without items that are incomplete,
+        still grow, or were superseded. Neither a refusal nor reasoning is an answer. It is made
+        from `output`, so it is no field: `to_dict` and `to_json` leave it out.
+        """
+        # Lenient decoding lets anything stand there, and nothing.
+        output: object = getattr(self, "output", None)
+        if not isinstance(output, list):
+            return ""
+        return text_of(answer_items(cast("list[TaskOutputItem]", output)))

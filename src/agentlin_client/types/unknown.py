@@ -1,7 +1,13 @@
-"""What a newer server may send: a type that this version does not know, with all its data."""
+"""What a newer server may send: a type that this version does not know, with all its data.
+
+The `type` of these classes is any text but the known ones, which no annotation can say. Type
+checkers are told of a single literal, which nobody sends: so `if item.type == "message"` rules
+these classes out, and a misspelt type is an error. Programs that handle such an object find it by
+its class, `isinstance(item, UnknownItem)`, and its type by `str(item.type)`.
+"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, ValidationInfo, model_validator
 
@@ -15,8 +21,7 @@ class UnknownObject(BaseModel):
     """The base: any field that came is an attribute, and in `model_extra`."""
 
     if TYPE_CHECKING:
-        # So that `if event.type == "task.text.delta": event.delta` type-checks: this class
-        # can't be ruled out by a type that is just some string.
+        # After `isinstance(event, UnknownEvent)` its fields can't be known, but be read.
         def __getattr__(self, name: str) -> Any: ...
 
     @model_validator(mode="after")
@@ -44,43 +49,55 @@ def unknown_to(*known: str) -> AfterValidator:
 class UnknownAnnotation(UnknownObject):
     """An annotation of a type that this version does not know."""
 
-    type: Annotated[
-        str,
-        unknown_to("file_citation", "url_citation", "container_file_citation", "file_path"),
-    ]
-    """The type, as the server names it."""
+    if TYPE_CHECKING:
+        type: Literal["<unknown>"]
+        """The type, as the server names it: any text, not this one; see the module."""
+    else:
+        type: Annotated[
+            str,
+            unknown_to("file_citation", "url_citation", "container_file_citation", "file_path"),
+        ]
+        """The type, as the server names it."""
 
 
 class UnknownContentItem(UnknownObject):
     """A piece of content of a type that this version does not know."""
 
-    type: Annotated[
-        str,
-        unknown_to(
-            "text",
-            "input_text",
-            "output_text",
-            "reasoning_text",
-            "summary_text",
-            "refusal",
-            "image",
-            "input_image",
-            "output_image",
-            "image_url",
-            "input_audio",
-            "output_audio",
-            "audio",
-            "file",
-        ),
-    ]
-    """The type, as the server names it."""
+    if TYPE_CHECKING:
+        type: Literal["<unknown>"]
+        """The type, as the server names it: any text, not this one; see the module."""
+    else:
+        type: Annotated[
+            str,
+            unknown_to(
+                "text",
+                "input_text",
+                "output_text",
+                "reasoning_text",
+                "summary_text",
+                "refusal",
+                "image",
+                "input_image",
+                "output_image",
+                "image_url",
+                "input_audio",
+                "output_audio",
+                "audio",
+                "file",
+            ),
+        ]
+        """The type, as the server names it."""
 
 
 class UnknownItem(UnknownObject):
     """An output item of a type that this version does not know."""
 
-    type: Annotated[str, unknown_to("reasoning", "message", "tool_call", "tool_result")]
-    """The type, as the server names it."""
+    if TYPE_CHECKING:
+        type: Literal["<unknown>"]
+        """The type, as the server names it: any text, not this one; see the module."""
+    else:
+        type: Annotated[str, unknown_to("reasoning", "message", "tool_call", "tool_result")]
+        """The type, as the server names it."""
 
     id: str | None = None
     """The item's id, unique in the task."""
