@@ -11,6 +11,7 @@ from tests.e2e.sdk_clients import KINDS, Face, connections_in_use
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 STREAMS = 1_000
+TIME_S = 90.0
 WORDS = " ".join(f"word{n}" for n in range(8))
 SCRIPT = f"""
 - {{match: blocks, delay_s: 3600}}
@@ -33,9 +34,10 @@ async def test_a_thousand_streams_at_once_end_well(serve: Serve, kind: str) -> N
             ended.append((await stream.final_text, stream.task_id))
 
     # One task runs at a time, and the first one until all streams are open.
-    with anyio.fail_after(90), serve(SCRIPT, running_max=1) as server:
+    with anyio.fail_after(TIME_S), serve(SCRIPT, running_max=1) as server:
         face = Face(kind, f"{server.address}/v1")
-        client, other = face.client(waits=True), face.client()
+        # On a busy machine it takes a while to open so many connections.
+        client, other = face.client(waits=True, timeout=TIME_S), face.client()
         await other.tasks.create(
             stream=False, user_message_content="This blocks.", task_id="first", background=True
         )

@@ -12,6 +12,7 @@ import aiohttp
 import anyio
 import httpx
 import pytest
+from anyio.lowlevel import checkpoint
 
 from agentlin_client import APIConnectionError, AsyncClient
 from agentlin_client._http import DefaultAioHttpClient
@@ -87,6 +88,17 @@ async def test_a_compressed_body_is_decompressed_once(
         assert b"".join([part async for part in response.aiter_raw()]) == packed
 
 
+async def test_text_of_no_named_encoding_is_in_the_one_of_the_client(server: Server) -> None:
+    server.script(Answer(headers={"Content-Type": "text/plain"}, body=b"caf\xe9"))
+    async with DefaultAioHttpClient(default_encoding="latin-1") as http:
+        assert (await http.get(server.origin)).text == "café"
+
+
+async def test_a_header_may_be_long(server: Server, http: DefaultAioHttpClient) -> None:
+    server.script(Answer(headers={"X-Long": "x" * 30_000}))
+    assert len((await http.get(server.origin)).headers["x-long"]) == 30_000
+
+
 async def test_head_and_no_content_have_no_body(server: Server, http: DefaultAioHttpClient) -> None:
     server.script(Answer(status=204), HELLO)
     assert (await http.get(server.origin)).content == b""
@@ -144,10 +156,13 @@ async def test_redirects_in_a_circle_come_to_an_end(server: Server) -> None:
 async def test_cookies_are_kept_as_httpx_keeps_them(
     server: Server, http: DefaultAioHttpClient
 ) -> None:
-    server.script(Answer(headers={"Set-Cookie": "a=1"}), HELLO)
-    await http.get(server.origin)
-    await http.get(server.origin)
-    assert [request.headers.get("cookie") for request in server.requests] == [None, "a=1"]
+    server.script(Answer(headers={"Set-Cookie": "a=1"}), HELLO, HELLO)
+    url = server.origin.replace("127.0.0.1", "localhost")  # aiohttp takes none from an address
+    await http.get(url)
+    await http.get(url)
+    http.cookies.clear()
+    await http.get(url)
+    assert [request.headers.get("cookie") for request in server.requests] == [None, "a=1", None]
 
 
 async def test_auth_and_hooks_work_as_in_httpx(server: Server) -> None:
@@ -199,6 +214,18 @@ async def test_a_body_may_come_in_pieces(server: Server, http: DefaultAioHttpCli
     assert received[0].endswith(b"\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n")
     server.script(HELLO)
     await http.post(server.origin, content=pieces(), headers={"Content-Length": "5"})
+    assert server.requests[0].body == b"abcde"
+
+
+async def test_who_makes_a_body_may_take_their_time(server: Server) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (b"ab", b"cde"):
+            yield piece
+            await anyio.sleep(0.15)
+
+    server.script(HELLO)
+    async with DefaultAioHttpClient(timeout=httpx.Timeout(5.0, write=0.05)) as http:
+        await http.post(server.origin, content=pieces(), headers={"Content-Length": "5"})
     assert server.requests[0].body == b"abcde"
 
 
@@ -280,8 +307,10 @@ async def test_what_came_before_a_cut_is_delivered_before_the_error(
     parts: list[bytes] = []
     async with http.stream("GET", server.origin) as response:
         # All of it is here, the cut too, before anything is read.
-        await anyio.to_thread.run_sync(server.client_left.wait, WAIT_S)
-        await anyio.wait_all_tasks_blocked()
+        body: Any = response.stream
+        with anyio.fail_after(WAIT_S):
+            while body._content.exception() is None:
+                await checkpoint()
         with pytest.raises(httpx.RemoteProtocolError) as caught:  # noqa: PT012
             async for part in response.aiter_raw():
                 parts.append(part)  # noqa: PERF401 - what came before the error counts

@@ -226,6 +226,18 @@ async def test_a_server_that_hangs_up_in_the_middle_of_a_body_is_an_error_not_a_
             await http.post(origin, content=b"x" * 32_000_000)
 
 
+async def test_the_name_that_a_certificate_is_for_may_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TlsServer(tmp_path) as server:
+        server.script(HELLO)
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        url = server.origin.replace("http://", "https://")
+        async with DefaultAioHttpClient() as http:
+            response = await http.get(url, extensions={"sni_hostname": "localhost"})
+    assert response.content == b"hello"
+
+
 async def test_closing_an_answer_wakes_the_task_that_reads_it(server: Listening) -> None:
     server.script(BROKEN_OFF)
     errors: list[BaseException] = []
@@ -290,13 +302,14 @@ async def test_two_loops_at_once_are_refused(server: Listening) -> None:
         await http.get(server.origin)
 
         def elsewhere() -> None:
-            try:
-                asyncio.run(http.request("GET", server.origin))
-            except RuntimeError as error:
-                errors.append(error)
+            for use in (http.get(server.origin), http._transport.aclose()):
+                try:
+                    asyncio.run(use)
+                except RuntimeError as error:
+                    errors.append(error)
 
         await anyio.to_thread.run_sync(elsewhere)
-    assert "one client per loop" in str(errors[0])
+    assert ["one client per loop" in str(error) for error in errors] == [True, True]
     assert len(server.requests) == 1
 
 

@@ -68,12 +68,12 @@ def transport(spoil: Spoil) -> httpx.MockTransport:
 def read(spoil: Spoil) -> list[Any]:
     http = httpx.Client(transport=transport(spoil))
     with Client(http_client=http, max_retries=8) as client:
-        client._transport._sleep = lambda _: None
+        client._transport._sleep = lambda seconds: None
         return list(client.tasks.create(stream=True, user_message_content="Hello"))
 
 
 async def read_async(spoil: Spoil) -> list[Any]:
-    async def nap(_: float) -> None: ...
+    async def nap(seconds: float) -> None: ...
 
     http = httpx.AsyncClient(transport=transport(spoil))
     async with AsyncClient(http_client=http, max_retries=8) as client:

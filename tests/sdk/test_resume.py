@@ -166,7 +166,7 @@ async def test_a_ping_is_a_sign_of_life(sdk: Sdk) -> None:
             yield b": ping\n"
         yield from (wire.frame(event) for event in LOG)
 
-    sdk.server.script(Answer(headers=wire.SSE, chunks=slowly()))  # type: ignore[arg-type]
+    sdk.server.script(Answer(headers=wire.SSE, chunks=slowly()))
     assert await read(sdk, sdk.client(stream_idle_timeout=0.5).tasks.create(**STREAM)) == NUMBERS
     assert len(sdk.server.requests) == 1
 

@@ -1,6 +1,7 @@
 """What tools and hooks must not break: the run ends, or says what is wrong, whatever they do."""
 
 import asyncio
+import dataclasses
 import functools
 import json
 import subprocess
@@ -124,10 +125,12 @@ server.client().tasks.run(user_message_content="x", tools=[fail])
 async def test_events_without_number_and_task_id_are_followed_all_the_same(sdk: Sdk) -> None:
     first, *rest = wire.log("Hello.")
     bare = {name: first[name] for name in first if name not in {"sequence_number", "task_id"}}
-    sdk.server.script(wire.stream([first, *rest]), wire.stream([bare, *rest]))
-    for _ in range(2):
-        run = await sdk.done(sdk.client().tasks.run(user_message_content="x"))
-        assert run.status == "completed"
+    whole = wire.stream(rest)
+    frame = b"event: task.created\ndata: %b\n\n" % wire.envelope(bare)
+    sdk.server.script(dataclasses.replace(whole, chunks=(frame, *whole.chunks)))
+    run = await sdk.done(sdk.client().tasks.run(user_message_content="x"))
+    assert run.status == "completed"
+    assert len(sdk.server.requests) == 1
 
 
 @pytest.mark.parametrize("lacking", ["call_id", "name"])

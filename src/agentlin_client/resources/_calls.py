@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     # What a server sent may be sent back as it is: models do as well as dicts.
     Piece: TypeAlias = ContentItem | ContentItemParam | FileInput | str
-    Message: TypeAlias = MessageContentParam | FileInput | Sequence[Piece]
+    Message: TypeAlias = MessageContentParam | Piece | Sequence[Piece]
     Turn: TypeAlias = HistoryItemParam | TaskOutputItem
     ToolAnswer: TypeAlias = ToolAnswerParam | ToolResultItemParam | ToolResultItem
     OnBusy: TypeAlias = Literal["enqueue", "reject", "interrupt"]
