@@ -49,8 +49,9 @@ async def test_a_delta_that_is_no_text_is_left_out(sdk: Sdk) -> None:
     at = next(i for i, event in enumerate(events) if event["type"] == "task.text.delta")
     events[at] = events[at] | {"delta": 5}
     shown = await seen(sdk, events)
-    assert shown[at + 1] is not None
-    assert shown[at + 1].final_text == ""  # it is not whole yet
+    growing = shown[at + 1]
+    assert growing is not None
+    assert growing.final_text == ""  # it is not whole yet
     assert shown[-1] is not None
     assert shown[-1].final_text == "Hello"
 

@@ -127,7 +127,7 @@ async def test_events_without_number_and_task_id_are_followed_all_the_same(sdk: 
     bare = {name: first[name] for name in first if name not in {"sequence_number", "task_id"}}
     whole = wire.stream(rest)
     frame = b"event: task.created\ndata: %b\n\n" % wire.envelope(bare)
-    sdk.server.script(dataclasses.replace(whole, chunks=(frame, *whole.chunks)))
+    sdk.server.script(dataclasses.replace(whole, chunks=(frame, *(whole.chunks or ()))))
     run = await sdk.done(sdk.client().tasks.run(user_message_content="x"))
     assert run.status == "completed"
     assert len(sdk.server.requests) == 1

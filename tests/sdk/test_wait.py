@@ -152,6 +152,7 @@ async def test_the_waiting_ends_in_time_and_the_task_goes_on(face: Face) -> None
     with pytest.raises(TaskWaitTimeoutError, match=f"in {timeout} s") as caught:
         await waited(face, tasks, timeout=timeout)
     assert isinstance(caught.value, TimeoutError)
+    assert caught.value.task is not None
     assert caught.value.task.status == "working"
     assert caught.value.timeout_s == timeout
     assert source.closed.is_set() if isinstance(source, Silence) else source.times_closed == 1
@@ -162,6 +163,7 @@ async def test_without_any_time_it_is_looked_once(face: Face, timeout: float) ->
     tasks = FakeTasks(face, [going(), going("completed")], [])
     with pytest.raises(TaskWaitTimeoutError) as caught:
         await waited(face, tasks, timeout=timeout)
+    assert caught.value.task is not None
     assert caught.value.task.status == "working"
     assert (await waited(face, tasks, timeout=timeout)).status == "completed"
     assert [call[0] for call in tasks.asked] == ["retrieve"] * 2
@@ -276,6 +278,7 @@ async def test_a_broken_stream_is_made_anew_no_longer_than_the_waiting_has(sdk: 
     begun = monotonic()
     with pytest.raises(TaskWaitTimeoutError) as caught:
         await waited_over(sdk, sdk.client(waits=True), timeout=0.5)
+    assert caught.value.task is not None
     assert caught.value.task.status == "working"
     assert monotonic() - begun < WAIT_S
 
