@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, overload
 
 from ._base_response import BaseAPIResponse, reading_error
 from ._errors import APIResponseValidationError
-from ._interrupt import interrupt
 from ._request import TRANSPORT_ERRORS
 from ._response import check_stream, decode_body, is_event_stream, parse_as
 from ._stream import Stream
@@ -158,7 +157,7 @@ class APIResponse(BaseAPIResponse, Generic[T]):
         """Give the body up, and the stream that it was parsed to; the task goes on."""
         if self._stream is not None:
             self._stream.close()
-        interrupt(self.http_response)
+        self.http_response.close()
 
 
 def _pieces(response: httpx.Response, pieces: Iterator[PieceT]) -> Generator[PieceT]:

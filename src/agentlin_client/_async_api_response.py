@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, overload
 from ._async_stream import AsyncStream
 from ._base_response import BaseAPIResponse, reading_error
 from ._errors import APIResponseValidationError
-from ._interrupt import interrupt_async
 from ._request import TRANSPORT_ERRORS
 from ._response import check_stream, decode_body, is_event_stream, parse_as
 
@@ -156,7 +155,7 @@ class AsyncAPIResponse(BaseAPIResponse, Generic[T]):
         """Give the body up, and the stream that it was parsed to; the task goes on."""
         if self._stream is not None:
             await self._stream.close()
-        await interrupt_async(self.http_response)
+        await self.http_response.aclose()
 
     async def aclose(self) -> None:  # async only
         """Do the same as `close`; the name that `contextlib.aclosing` looks for."""  # async only

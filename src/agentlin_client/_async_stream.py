@@ -92,7 +92,7 @@ class AsyncStream(AsyncContextGuard, Generic[EventT]):
         The task goes on.
         """
         self._reader.close()
-        await interrupt_async(self._reader.response)
+        await interrupt_async(self._events, self._reader.response)
 
     async def aclose(self) -> None:  # async only
         """Do the same as `close`; the name that `contextlib.aclosing` looks for."""  # async only

@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING, Any
-
-import httpx
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from types import GeneratorType
+
+    import httpx
 
     from ._commands import Steps
     from ._reader import EventReader
 
 
-def interrupt(response: httpx.Response) -> None:
-    """Close a response; a thread that waits for its next bytes is woken up."""
-    # Closing a socket does not wake a thread that is blocked in it; shutting it down does.
-    # Not so with HTTP/2, where other calls share the socket.
+def interrupt(events: Iterator[object], response: httpx.Response) -> None:
+    """End the reading of a response; a thread that waits for its next bytes is woken up.
+
+    Args:
+        events: The generator that reads it. It has been told that it is over: it closes the
+            response when it runs, and reads no more when it begins to.
+        response: The response.
+    """
+    if cast("GeneratorType[object, None, None]", events).gi_running:
+        # To close a socket under a thread that reads from it is worse than useless: the thread
+        # sleeps on, and the number of the file may by then be that of another connection. Shut
+        # down, the socket wakes the thread, which closes it.
+        _shut_down(response)
+    else:
+        response.close()
+
+
+def _shut_down(response: httpx.Response) -> None:
     network: Any = response.extensions.get("network_stream")
     sock: socket.socket | None = None
-    if network is not None and response.http_version != "HTTP/2":
+    if network is not None and response.http_version != "HTTP/2":  # there other calls share it
         sock = network.get_extra_info("socket")
     if sock is not None and not response.is_closed:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
-    with contextlib.suppress(ValueError, httpx.StreamError, OSError):
-        # ValueError: the other thread's generator is running; it closes the response itself.
-        response.close()
 
 
-async def interrupt_async(response: httpx.Response) -> None:
-    """Close a response; a task that waits for its next bytes gets an error or their end."""
+async def interrupt_async(events: AsyncIterator[object], response: httpx.Response) -> None:
+    """End the reading of a response; a task that waits for its next bytes gets their end.
+
+    Args:
+        events: The generator that reads it, and ends by itself.
+        response: The response.
+    """
+    del events
     await response.aclose()
 
 

@@ -92,7 +92,7 @@ class Stream(ContextGuard, Generic[EventT]):
         The task goes on.
         """
         self._reader.close()
-        interrupt(self._reader.response)
+        interrupt(self._events, self._reader.response)
 
     def _unbroken(self) -> Iterator[EventT]:
         # A canceled wait for an event ends the generator, but not the stream: whoever waits

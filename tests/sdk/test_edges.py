@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -195,6 +196,18 @@ def test_a_socket_that_other_calls_share_is_left_alone(version: bytes, *, is_own
     network = FakeSocket()
     extensions: Any = {"network_stream": network, "http_version": version}
     response = httpx.Response(200, content=iter([b"data"]), extensions=extensions)
-    interrupt(response)
+
+    def read() -> Iterator[None]:
+        interrupt(events, response)  # as another thread would, while this is running
+        yield None
+
+    events = read()
+    next(events)
     assert network.was_shut_down is is_own
+    assert not response.is_closed  # it is the reader who closes it
+
+
+def test_a_response_that_nobody_is_reading_is_closed_at_once() -> None:
+    response = httpx.Response(200, content=iter([b"data"]))
+    interrupt((_ for _ in ()), response)
     assert response.is_closed

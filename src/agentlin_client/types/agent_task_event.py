@@ -62,15 +62,17 @@ EVENT_TYPES: frozenset[str] = frozenset(
 """The `type` of every known event."""
 
 
+if TYPE_CHECKING:
+    EventType: TypeAlias = Literal["<unknown>"]
+else:
+    EventType = Annotated[str, unknown_to(*EVENT_TYPES)]
+
+
 class UnknownEvent(UnknownObject):
     """An event of a type that this version does not know."""
 
-    if TYPE_CHECKING:
-        type: Literal["<unknown>"]
-        """The type, as the server names it: any text, not this one; see `unknown`."""
-    else:
-        type: Annotated[str, unknown_to(*EVENT_TYPES)]
-        """The type, as the server names it."""
+    type: EventType
+    """The type, as the server names it (any text; for type checkers see `unknown`)."""
 
     task_id: str
     """Id of the task."""

@@ -7,7 +7,7 @@ its class, `isinstance(item, UnknownItem)`, and its type by `str(item.type)`.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, ValidationInfo, model_validator
 
@@ -46,58 +46,55 @@ def unknown_to(*known: str) -> AfterValidator:
     return AfterValidator(refuse_known)
 
 
+if TYPE_CHECKING:
+    AnnotationType: TypeAlias = Literal["<unknown>"]
+    ContentType: TypeAlias = Literal["<unknown>"]
+    ItemType: TypeAlias = Literal["<unknown>"]
+else:
+    AnnotationType = Annotated[
+        str, unknown_to("file_citation", "url_citation", "container_file_citation", "file_path")
+    ]
+    ContentType = Annotated[
+        str,
+        unknown_to(
+            "text",
+            "input_text",
+            "output_text",
+            "reasoning_text",
+            "summary_text",
+            "refusal",
+            "image",
+            "input_image",
+            "output_image",
+            "image_url",
+            "input_audio",
+            "output_audio",
+            "audio",
+            "file",
+        ),
+    ]
+    ItemType = Annotated[str, unknown_to("reasoning", "message", "tool_call", "tool_result")]
+
+
 class UnknownAnnotation(UnknownObject):
     """An annotation of a type that this version does not know."""
 
-    if TYPE_CHECKING:
-        type: Literal["<unknown>"]
-        """The type, as the server names it: any text, not this one; see the module."""
-    else:
-        type: Annotated[
-            str,
-            unknown_to("file_citation", "url_citation", "container_file_citation", "file_path"),
-        ]
-        """The type, as the server names it."""
+    type: AnnotationType
+    """The type, as the server names it (any text; for type checkers see the module)."""
 
 
 class UnknownContentItem(UnknownObject):
     """A piece of content of a type that this version does not know."""
 
-    if TYPE_CHECKING:
-        type: Literal["<unknown>"]
-        """The type, as the server names it: any text, not this one; see the module."""
-    else:
-        type: Annotated[
-            str,
-            unknown_to(
-                "text",
-                "input_text",
-                "output_text",
-                "reasoning_text",
-                "summary_text",
-                "refusal",
-                "image",
-                "input_image",
-                "output_image",
-                "image_url",
-                "input_audio",
-                "output_audio",
-                "audio",
-                "file",
-            ),
-        ]
-        """The type, as the server names it."""
+    type: ContentType
+    """The type, as the server names it (any text; for type checkers see the module)."""
 
 
 class UnknownItem(UnknownObject):
     """An output item of a type that this version does not know."""
 
-    if TYPE_CHECKING:
-        type: Literal["<unknown>"]
-        """The type, as the server names it: any text, not this one; see the module."""
-    else:
-        type: Annotated[str, unknown_to("reasoning", "message", "tool_call", "tool_result")]
-        """The type, as the server names it."""
+    type: ItemType
+    """The type, as the server names it (any text; for type checkers see the module)."""
 
     id: str | None = None
     """The item's id, unique in the task."""
