@@ -24,23 +24,25 @@ def interrupt(events: Iterator[object], response: httpx.Response) -> None:
             response when it runs, and reads no more when it begins to.
         response: The response.
     """
-    if cast("GeneratorType[object, None, None]", events).gi_running:
+    sock = _own_socket(response)
+    if sock is not None and cast("GeneratorType[object, None, None]", events).gi_running:
         # To close a socket under a thread that reads from it is worse than useless: the thread
         # sleeps on, and the number of the file may by then be that of another connection. Shut
         # down, the socket wakes the thread, which closes it.
-        _shut_down(response)
-    else:
+        if not response.is_closed:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        return
+    with contextlib.suppress(ValueError):  # a generator below that is running ends by itself
         response.close()
 
 
-def _shut_down(response: httpx.Response) -> None:
+def _own_socket(response: httpx.Response) -> socket.socket | None:
+    """Return the socket that only this response comes from, None if there is no such thing."""
     network: Any = response.extensions.get("network_stream")
-    sock: socket.socket | None = None
-    if network is not None and response.http_version != "HTTP/2":  # there other calls share it
-        sock = network.get_extra_info("socket")
-    if sock is not None and not response.is_closed:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+    if network is None or response.http_version == "HTTP/2":
+        return None
+    return network.get_extra_info("socket")
 
 
 async def interrupt_async(events: AsyncIterator[object], response: httpx.Response) -> None:
