@@ -149,7 +149,7 @@ class AsyncTransport:
 
     async def _perform(self, command: Command) -> object:
         if isinstance(command, Send):
-            return await self.pool.http.send(command.request, stream=True)
+            return await self._send(command.request)
         if isinstance(command, Read):
             try:
                 return await command.response.aread()
@@ -157,6 +157,13 @@ class AsyncTransport:
                 await command.response.aclose()
                 raise
         return await self._sleep(command.seconds)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        response = await self.pool.http.send(request, stream=True)
+        if self.pool.is_closed:  # meanwhile: a connection that was being made was not among those
+            await response.aclose()
+            raise ClientError("this client was closed before the answer came")
+        return response
 
 
 class AsyncPool:

@@ -146,7 +146,7 @@ class Transport:
 
     def _perform(self, command: Command) -> object:
         if isinstance(command, Send):
-            return self.pool.http.send(command.request, stream=True)
+            return self._send(command.request)
         if isinstance(command, Read):
             try:
                 return command.response.read()
@@ -154,6 +154,13 @@ class Transport:
                 command.response.close()
                 raise
         return self._sleep(command.seconds)
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        response = self.pool.http.send(request, stream=True)
+        if self.pool.is_closed:  # meanwhile: a connection that was being made was not among those
+            response.close()
+            raise ClientError("this client was closed before the answer came")
+        return response
 
 
 class Pool:

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import typing
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,51 @@ async def test_the_users_own_http_client_is_used_and_closed_with_ours(sdk: Sdk) 
     assert (await sdk.done(client.tasks.retrieve("t"))).unwrap().id == wire.TASK_ID
     await sdk.done(client.close())
     assert http.is_closed
+
+
+class OneByte(httpx.SyncByteStream, httpx.AsyncByteStream):
+    def __init__(self) -> None:
+        self.times_closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"{"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+
+    def close(self) -> None:
+        self.times_closed += 1
+
+    async def aclose(self) -> None:
+        self.times_closed += 1
+
+
+class LateConnection(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Answers after its client was closed, as a connection does that was just being made."""
+
+    def __init__(self) -> None:
+        self.body = OneByte()
+        self.close_client: Callable[[], Any] = lambda: None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.close_client()
+        return httpx.Response(200, stream=self.body)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self.close_client()
+        return httpx.Response(200, stream=self.body)
+
+
+async def test_an_answer_that_comes_after_the_client_was_closed_leaves_no_connection(
+    sdk: Sdk,
+) -> None:
+    transport = LateConnection()
+    kind = httpx.Client if sdk.kind == "sync" else httpx.AsyncClient
+    client = sdk.client(http_client=kind(transport=transport))
+    transport.close_client = client.close
+    with pytest.raises(ClientError, match="closed before the answer came"):
+        await sdk.done(client.tasks.retrieve("t"))
+    assert transport.body.times_closed == 1
 
 
 def test_create_takes_exactly_the_params_of_the_contract_and_those_of_a_call() -> None:
