@@ -77,7 +77,7 @@ docs: $(TEST) ## write the generated pages, build the docs into site/
 
 lock: | $(BIN)/python ## pin anew after a change of pyproject.toml (UPGRADE=--upgrade: to the newest)
 	@$(LOCK_UV) --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
-	$(call compile,test.txt,--extra local --extra dev)
+	$(call compile,test.txt,--extra local --extra mcp --extra dev)
 	$(call compile,demo.txt,--extra local --constraint requirements/test.txt)
 
 bench: $(TEST) ## measure the server against a bare relay (a few minutes)
